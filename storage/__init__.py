@@ -1,0 +1,1 @@
+"""The three shelves: catalog (decisions), archive (pages), corpus (stories). No network here."""

@@ -1,0 +1,165 @@
+"""Pages as they came, in gzip WARC files (ISO 28500:2017), one gzip member a record.
+
+Every process appends to a file of its own, so writers never meet. A record is one member: a
+crash in the middle of one leaves a file whose earlier records all read, and no row of the
+catalog points at the torn one, because the row is written after the bytes are on the disk.
+"""
+
+import gzip
+import io
+import os
+import threading
+import zlib
+from datetime import UTC, datetime
+from http.client import responses
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from storage.errors import StorageError
+from storage.model import Page, Place
+
+MAX_FILE_BYTES = 1_000_000_000  # the WARC guidelines' advice: about 1 GB a file
+MAX_CONTENT_BYTES = 256_000_000  # far above any setting; a record that decodes to more is damaged
+# The body lies here as the client handed it on, chunks joined: readers must not look for them.
+_TRANSFER = "transfer-encoding"
+
+
+class Archive:
+    """A folder of WARC files; many processes may append at once, each to its own file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"the archive folder {folder} cannot be made ({error.strerror}): set NEWS_ARCHIVE "
+                "to a folder that may be written"
+            ) from error
+        self._lock = threading.Lock()
+        self._file: BinaryIO | None = None
+        self._name = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file being appended to; the archive may still be read."""
+        with self._lock:
+            if self._file:
+                self._file.close()
+                self._file = None
+
+    def append(self, page: Page) -> Place:
+        """Add a page and return its place once it is on the disk; raises StorageError."""
+        member = _record(page)
+        with self._lock:
+            try:
+                file = self._open_for(len(member), page.fetched)
+                offset = file.tell()
+                file.write(member)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError as error:
+                raise StorageError(
+                    f"the archive {self.folder} cannot be written: {error.strerror}"
+                ) from error
+            return Place(file=self._name, offset=offset, length=len(member))
+
+    def _open_for(self, length: int, now: datetime) -> BinaryIO:
+        if self._file and self._file.tell() + length > MAX_FILE_BYTES:
+            self._file.close()
+            self._file = None
+        if not self._file:
+            stamp = now.astimezone(UTC).strftime("%Y%m%d%H%M%S%f")
+            self._name = f"newsdesk-{stamp}-{os.getpid()}.warc.gz"
+            self._file = (self.folder / self._name).open("xb")
+        return self._file
+
+    def read(self, place: Place) -> Page:
+        """Return the page at a place; raises StorageError when it is not there or damaged."""
+        path = self.folder / place.file
+        try:
+            with path.open("rb") as file:
+                file.seek(place.offset)
+                member = file.read(place.length)
+            return _page(member)
+        except (OSError, zlib.error, EOFError, ArchiveLoadFailed, ValueError) as error:
+            raise StorageError(f"no page at {path}:{place.offset}: {error}") from error
+
+
+class _Received(StatusAndHeaders):  # type: ignore[misc]  # warcio has no types
+    """Headers whose bytes stay what they were: warcio would percent-encode what is not ASCII."""
+
+    def to_ascii_bytes(self, header_filter: object = None) -> bytes:
+        return str(self).encode("latin-1", "replace") + b"\r\n"
+
+
+def _record(page: Page) -> bytes:
+    """Return one page as a response record, gzipped."""
+    headers = [
+        (f"X-Archive-Orig-{name}" if name.lower() == _TRANSFER else name, value)
+        for name, value in page.headers
+    ]
+    status_line = f"{page.status} {responses.get(page.status, '')}".strip()
+    out = io.BytesIO()
+    writer = WARCWriter(out, gzip=True, warc_version="1.1")
+    writer.write_record(
+        writer.create_warc_record(
+            page.final_url,
+            "response",
+            payload=io.BytesIO(page.payload),
+            length=len(page.payload),
+            warc_headers_dict={
+                "WARC-Date": page.fetched.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                "X-Newsdesk-Hops": " ".join(page.hops or (page.url,)),
+            },
+            http_headers=_Received(status_line, headers, protocol="HTTP/1.1"),
+        )
+    )
+    return out.getvalue()
+
+
+def _page(member: bytes) -> Page:
+    # unpacked first: the reader of records takes a torn one for a short one
+    record = next(iter(ArchiveIterator(io.BytesIO(gzip.decompress(member)))), None)
+    if record is None or record.http_headers is None:
+        raise ValueError("no response record")
+    payload = record.raw_stream.read()
+    hops = tuple(record.rec_headers.get_header("X-Newsdesk-Hops").split(" "))
+    headers = tuple(
+        (name.removeprefix("X-Archive-Orig-"), value) for name, value in record.http_headers.headers
+    )
+    coding = next((v for n, v in headers if n.lower() == "content-encoding"), "identity")
+    return Page(
+        url=hops[0],
+        final_url=record.rec_headers.get_header("WARC-Target-URI"),
+        status=int(record.http_headers.get_statuscode()),
+        headers=headers,
+        payload=payload,
+        content=_decoded(payload) if coding.strip().lower() in {"gzip", "x-gzip"} else payload,
+        fetched=datetime.fromisoformat(record.rec_headers.get_header("WARC-Date")),
+        hops=hops,
+    )
+
+
+def _decoded(payload: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(payload)) as file:
+        content = file.read(MAX_CONTENT_BYTES + 1)
+    if len(content) > MAX_CONTENT_BYTES:
+        raise ValueError(f"decodes to more than {MAX_CONTENT_BYTES} bytes")
+    return content

@@ -1,0 +1,145 @@
+"""The nouns that pass between verbs and shelves; all frozen, none does I/O."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """One source as a person wrote it down in the feeds file."""
+
+    url: str
+    title: str
+    nation: str = "uk"  # uk, england, scotland, wales, northern-ireland, international
+    kind: str = "press"
+    enabled: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedState:
+    """What we remember of a feed between two polls."""
+
+    url: str
+    etag: str | None = None  # as received, byte for byte
+    last_modified: str | None = None  # as received, byte for byte
+    digest: str | None = None  # SHA-256 of the last decoded body, hex
+    polled: datetime | None = None
+    next_poll: datetime | None = None
+    outcome: str = "never_polled"
+    detail: str = ""
+    failures: int = 0  # in a row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One item announced by a source; its page is not fetched yet."""
+
+    url: str  # canonical: see ingest.urls.canonical
+    link: str  # as announced, made absolute
+    title: str
+    source: str  # the URL of the feed that announced it
+    guid: str | None = None
+    published: datetime | None = None  # aware, UTC; None when the source gave none
+    updated: datetime | None = None  # aware, UTC
+    summary: str = ""  # plain text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One response as it came."""
+
+    url: str  # as asked
+    final_url: str  # the one that answered, after redirects
+    status: int
+    headers: tuple[tuple[str, str], ...]  # as received, in order
+    payload: bytes  # as received, the content coding still on
+    content: bytes  # decoded; the same object when no coding was used
+    fetched: datetime  # aware, UTC
+    hops: tuple[str, ...] = ()  # every URL asked on the way, the first included
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of that name, whatever its case."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a page lies in the archive."""
+
+    file: str  # relative to the archive's folder
+    offset: int  # bytes
+    length: int  # bytes, compressed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An entry on its way, with what the next verb needs of it."""
+
+    id: int
+    entry: Entry
+    attempts: int = 0  # how often its page was asked for
+    place: Place | None = None  # where its page lies, once fetched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """The clean text of one page.
+
+    Two stories are equal when their words are: what is said *about* the text (where it
+    was, when it appeared) lies in the catalog and does not take part.
+    """
+
+    title: str  # one line
+    text: str  # paragraphs parted by one blank line, as the corpus file has them; no title
+    url: str = field(default="", compare=False)  # canonical
+    published: date | None = field(default=None, compare=False)
+    date_source: str = field(default="", compare=False)
+    language: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What finds a story's copies: an exact digest and a winnowed sketch."""
+
+    exact: bytes  # digest of the normal form
+    sketch: tuple[int, ...]  # distinct winnowed hashes, signed 64-bit
+    words: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookalike:
+    """A kept story that may be the same as the one being judged."""
+
+    number: int
+    name: str  # its file in the corpus
+    how: str  # "url", "exact" or "near": by which key it was found
+    story: Story
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A verdict's grounds, kept so that it can be read, repeated and questioned."""
+
+    score: float | None = None  # topic, 0.0 to 1.0; None when it was not asked
+    points: tuple[tuple[str, str, str, float], ...] = ()  # rule, zone, words found, points
+    removed: tuple[tuple[str, str], ...] = ()  # furniture: rule, line
+    like: int | None = None  # the number of the kept story it copies
+    extractor: str = ""
+    topic: str = ""  # digest of the topic file
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one entry: kept, or the reason why not, and the evidence for it."""
+
+    reason: str
+    evidence: str = ""
+
+    @property
+    def keep(self) -> bool:
+        """Tell whether the story goes into the corpus."""
+        return self.reason == KEPT

@@ -1,0 +1,226 @@
+"""The catalog's tables and their numbered upgrades, for SQLite and PostgreSQL alike."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    insert,
+    inspect,
+    select,
+    update,
+)
+
+from storage import sketches
+from storage.errors import StorageError
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime in UTC; SQLite has no zones, so it is stored without and read with one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn to UTC; a naive datetime is a mistake of ours."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the zone back."""
+        return value and (value.replace(tzinfo=UTC) if value.tzinfo is None else value)
+
+
+METADATA = MetaData()
+_ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER only
+
+meta = Table(
+    "meta",
+    METADATA,
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+feed = Table(
+    "feed",
+    METADATA,
+    Column("url", String, primary_key=True),
+    Column("title", String, nullable=False, default=""),
+    Column("nation", String, nullable=False, default=""),
+    Column("kind", String, nullable=False, default=""),
+    Column("enabled", Boolean, nullable=False, default=True),
+    Column("listed", Boolean, nullable=False, default=True),  # still in the feeds file
+    Column("etag", String),
+    Column("last_modified", String),
+    Column("digest", String),
+    Column("polled", Moment),
+    Column("next_poll", Moment),
+    Column("outcome", String, nullable=False, default="never_polled"),
+    Column("detail", String, nullable=False, default=""),
+    Column("failures", Integer, nullable=False, default=0),
+)
+
+entry = Table(
+    "entry",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("url", String, nullable=False, unique=True),
+    Column("link", String, nullable=False),
+    Column("guid", String),
+    Column("source", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("summary", String, nullable=False),
+    Column("published", Moment),
+    Column("updated", Moment),
+    Column("first_seen", Moment, nullable=False),
+    Column("state", String, nullable=False, default="new"),  # new, fetched, decided
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_try", Moment, nullable=False),
+    Index("entry_by_state", "state", "next_try"),
+)
+
+# Which feeds announced an entry besides the first.
+sighting = Table(
+    "sighting",
+    METADATA,
+    Column("entry", _ID, ForeignKey("entry.id"), primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("seen", Moment, nullable=False),
+)
+
+# One row for each time a page was asked for.
+fetch = Table(
+    "fetch",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("entry", _ID, ForeignKey("entry.id"), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("outcome", String, nullable=False),  # "fetched" or a fault
+    Column("detail", String, nullable=False, default=""),
+    Column("status", Integer),
+    Column("final_url", String),
+    Column("sha256", String),  # of the decoded content
+    Column("file", String),
+    Column("offset", BigInteger),
+    Column("length", BigInteger),
+)
+
+# One row an entry: the primary key is the promise that each has exactly one verdict.
+verdict = Table(
+    "verdict",
+    METADATA,
+    Column("entry", _ID, ForeignKey("entry.id"), primary_key=True),
+    Column("reason", String, nullable=False, index=True),
+    Column("evidence", String, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("like", Integer),  # the number of the kept story it copies
+    Column("score", Float),  # topic, 0.0 to 1.0
+    Column("points", JSON),  # the topic's evidence: [rule, zone, found, points]
+    Column("removed", JSON),  # furniture: [rule, line]
+    Column("extractor", String, nullable=False, default=""),
+    Column("topic", String, nullable=False, default=""),  # digest of the topic file
+)
+
+# One row a file of the corpus. `pending` holds the bytes until the file is known to be there.
+story = Table(
+    "story",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String, nullable=False, unique=True),
+    Column("entry", _ID, ForeignKey("entry.id")),  # none: put there by hand
+    Column("title", String, nullable=False),
+    Column("url", String, nullable=False, default="", index=True),
+    Column("published", Date),
+    Column("date_source", String, nullable=False, default=""),
+    Column("language", String, nullable=False, default=""),
+    Column("sha256", String, nullable=False),
+    Column("exact", LargeBinary, nullable=False, index=True),
+    Column("words", Integer, nullable=False),
+    Column("added", Moment, nullable=False),
+    Column("pending", LargeBinary),
+)
+
+# Stories on one event that are no copies of each other.
+related = Table(
+    "related",
+    METADATA,
+    Column("number", Integer, ForeignKey("story.number"), primary_key=True),
+    Column("other", Integer, ForeignKey("story.number"), primary_key=True),
+    Column("likeness", Float, nullable=False),
+)
+
+host = Table(
+    "host",
+    METADATA,
+    Column("host", String, primary_key=True),
+    Column("asked", Moment),  # the latest turn given out, also when still to come
+)
+
+robots = Table(
+    "robots",
+    METADATA,
+    Column("origin", String, primary_key=True),  # scheme, host and port: RFC 9309 section 2.3
+    Column("text", String, nullable=False),
+    Column("status", Integer, nullable=False),  # 0: no answer
+    Column("fetched", Moment, nullable=False),
+)
+
+run = Table(
+    "run",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("verb", String, nullable=False),
+    Column("started", Moment, nullable=False),
+    Column("ended", Moment),
+    Column("failed", String),
+    Column("counts", JSON),
+)
+
+sketches.define(METADATA)
+
+VERSION = 1
+# version -> what brings a catalog from the version before to it
+UPGRADES: Mapping[int, Callable[[Connection], None]] = {}
+
+
+def upgrade(connection: Connection, upgrades: Mapping[int, Callable[[Connection], Any]]) -> None:
+    """Bring the catalog to the newest version, in the caller's transaction.
+
+    `upgrades` are numbered from 2; version 1 is the tables as they stand in METADATA. Raises
+    StorageError for a catalog that a newer Newsdesk made.
+    """
+    newest = max(upgrades, default=VERSION)
+    if not inspect(connection).has_table(meta.name):
+        METADATA.create_all(connection)
+        connection.execute(insert(meta).values(key="version", value=str(newest)))
+        return
+    found = int(connection.scalar(select(meta.c.value).where(meta.c.key == "version")) or 0)
+    if found > newest:
+        raise StorageError(
+            f"the catalog is of version {found}, this Newsdesk knows {newest}: upgrade Newsdesk"
+        )
+    for number in range(found + 1, newest + 1):
+        upgrades[number](connection)
+    if found != newest:
+        connection.execute(update(meta).where(meta.c.key == "version").values(value=str(newest)))

@@ -1,0 +1,340 @@
+"""What every catalog promises, on SQLite and on PostgreSQL."""
+
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from storage import schema
+from storage.catalog import Catalog
+from storage.errors import StorageError
+from storage.model import (
+    Feed,
+    FeedState,
+    Fingerprint,
+    Judgement,
+    Place,
+    Verdict,
+)
+from tests.builders import ENTRY, FINGERPRINT, NOON, PAGE, STORY
+
+POSTGRES = os.environ.get("NEWS_TEST_POSTGRES")
+FEED = Feed(url=ENTRY.source, title="News")
+PLACE = Place(file="a.warc.gz", offset=0, length=10)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'catalog.sqlite'}"
+        return
+    if not POSTGRES:
+        pytest.skip("NEWS_TEST_POSTGRES is not set; .ci/run starts a server and sets it")
+    name = f"news_{uuid.uuid4().hex}"
+    server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture
+def catalog(url: str) -> Iterator[Catalog]:
+    with Catalog(url) as catalog:
+        catalog.list_feeds([FEED])
+        yield catalog
+
+
+def seen(catalog: Catalog, *urls: str) -> None:
+    entries = [replace(ENTRY, url=url, link=url) for url in urls]
+    catalog.polled(FeedState(url=FEED.url, outcome="listed"), entries, NOON)
+
+
+def fetched(catalog: Catalog) -> None:
+    for waiting in catalog.to_fetch(NOON, 100):
+        catalog.fetched(waiting.id, PAGE, PLACE, "digest")
+
+
+def take(catalog: Catalog, number: int, entry: int | None = None, **changes: object) -> None:
+    with catalog.admission() as admission:
+        if entry is not None:
+            admission.decide(entry, Verdict("kept"), Judgement(), NOON)
+        admission.take(
+            number, f"{number:03d}_x.txt", STORY, FINGERPRINT, sha256="s", now=NOON, entry=entry,
+            **changes,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+def test_an_entry_announced_twice_is_one_entry_and_a_sighting(catalog: Catalog) -> None:
+    first = catalog.polled(FeedState(url=FEED.url, outcome="listed"), [ENTRY, ENTRY], NOON)
+    again = catalog.polled(
+        FeedState(url=FEED.url), [replace(ENTRY, source="http://other.example/feed")], NOON
+    )
+
+    assert (first, again) == (1, 0)
+    life = catalog.life(ENTRY.url)
+    assert life
+    assert [s["source"] for s in life["sightings"]] == ["http://other.example/feed"]
+
+
+def test_what_comes_back_is_what_was_put_in(catalog: Catalog) -> None:
+    catalog.polled(FeedState(url=FEED.url), [ENTRY], NOON)
+
+    (waiting,) = catalog.to_fetch(NOON, 10)
+
+    assert waiting.entry == ENTRY
+
+
+def test_a_polls_state_is_kept_with_its_entries(catalog: Catalog) -> None:
+    state = FeedState(
+        url=FEED.url, etag='W/"x"', last_modified="odd date", digest="d", polled=NOON,
+        next_poll=NOON + timedelta(hours=1), outcome="listed", failures=2,
+    )  # fmt: skip
+
+    catalog.polled(state, [ENTRY], NOON)
+    first = catalog.feed_states()[FEED.url]
+    catalog.polled(state, [ENTRY], NOON)
+
+    assert first == replace(state, outcome="new")
+    assert catalog.feed_states()[FEED.url] == replace(state, outcome="nothing_new")
+
+
+def test_a_feed_that_left_the_file_is_not_forgotten_but_not_asked(catalog: Catalog) -> None:
+    catalog.polled(FeedState(url=FEED.url, etag="e"), [], NOON)
+
+    catalog.list_feeds([])
+    gone = catalog.feed_states()
+    catalog.list_feeds([FEED])
+
+    assert gone == {}
+    assert catalog.feed_states()[FEED.url].etag == "e"
+
+
+def test_every_entry_is_in_exactly_one_place_of_the_tally(catalog: Catalog) -> None:
+    seen(catalog, *(f"http://news.example/{n}" for n in range(6)))
+    one, two, three, four, five, _ = catalog.to_fetch(NOON, 100)
+    for waiting in (one, two, three):
+        catalog.fetched(waiting.id, PAGE, PLACE, "digest")
+    catalog.faulted(four.id, NOON, "gone", "410", None)
+    catalog.faulted(five.id, NOON, "dns", "later", NOON + timedelta(hours=1))
+    catalog.decide(one.id, Verdict("too_short", "words=1"), Judgement(score=0.5), NOON)
+    take(catalog, 5, two.id)
+
+    assert catalog.tally() == {"to_fetch": 2, "gone": 1, "kept": 1, "to_sift": 1, "too_short": 1}
+    assert sum(catalog.tally().values()) == catalog.entries_seen() == 6
+    assert catalog.contradictions() == []
+
+
+def test_a_verdict_stays(catalog: Catalog) -> None:
+    seen(catalog, ENTRY.url)
+    fetched(catalog)
+    (waiting,) = catalog.to_sift(10)
+
+    first = catalog.decide(waiting.id, Verdict("language", "fr"), Judgement(), NOON)
+    second = catalog.decide(waiting.id, Verdict("off_topic"), Judgement(), NOON)
+
+    assert (first, second) == (True, False)
+    assert catalog.tally() == {"language": 1}
+    assert catalog.to_sift(10) == []
+
+
+def test_entries_are_sifted_by_their_date_and_not_by_arrival(catalog: Catalog) -> None:
+    days = {"c": 2, "b": 1, "a": 2, "z": None}
+    entries = [
+        replace(ENTRY, url=f"http://news.example/{name}", published=day and NOON.replace(day=day))
+        for name, day in days.items()
+    ]
+    catalog.polled(FeedState(url=FEED.url), entries, NOON)
+    fetched(catalog)
+
+    assert [w.entry.url[-1] for w in catalog.to_sift(10)] == ["b", "a", "c", "z"]
+    assert catalog.to_sift(1)[0].place == PLACE
+
+
+def test_a_fault_in_passing_is_tried_again_when_its_time_comes(catalog: Catalog) -> None:
+    seen(catalog, ENTRY.url)
+    (waiting,) = catalog.to_fetch(NOON, 10)
+
+    catalog.faulted(waiting.id, NOON, "dns", "no answer", NOON + timedelta(hours=1))
+
+    assert catalog.to_fetch(NOON, 10) == []
+    (later,) = catalog.to_fetch(NOON + timedelta(hours=1), 10)
+    assert later.attempts == 1
+
+
+def test_likely_copies_are_found_by_each_key_and_named_once(catalog: Catalog) -> None:
+    sketch = tuple(range(1, 30))
+    for number, url, exact in ((1, "http://a", b"1"), (2, "", b"2"), (3, "", b"3")):
+        fingerprint = Fingerprint(exact=exact, sketch=sketch if number == 3 else (), words=99)
+        with catalog.admission() as admission:
+            admission.take(
+                number, str(number), replace(STORY, url=url), fingerprint, sha256="", now=NOON
+            )
+
+    with catalog.admission() as admission:
+        found = admission.alike(["http://a", ""], Fingerprint(exact=b"2", sketch=sketch, words=99))
+
+    assert [(number, how) for number, _, how, _ in found] == [(1, "url"), (2, "exact"), (3, "near")]
+
+
+def test_pending_bytes_wait_until_they_are_settled(catalog: Catalog) -> None:
+    take(catalog, 5, pending=b"text")
+
+    waiting = catalog.pending()
+    catalog.settle(5)
+
+    assert waiting == [(5, "005_x.txt", b"text")]
+    assert catalog.pending() == []
+    assert catalog.names() == {"005_x.txt": 5}
+
+
+def test_an_admission_that_fails_leaves_nothing(catalog: Catalog) -> None:
+    seen(catalog, ENTRY.url)
+    (waiting,) = catalog.to_fetch(NOON, 10)
+
+    with pytest.raises(ZeroDivisionError), catalog.admission() as admission:
+        admission.decide(waiting.id, Verdict("kept"), Judgement(), NOON)
+        admission.take(5, "n", STORY, FINGERPRINT, sha256="", now=NOON, entry=waiting.id)
+        raise ZeroDivisionError
+
+    assert catalog.names() == {}
+    assert catalog.tally() == {"to_fetch": 1}
+
+
+def test_workers_that_admit_at_once_take_numbers_without_gaps(url: str, catalog: Catalog) -> None:
+    def admit(worker: int) -> None:
+        with Catalog(url) as mine:
+            for step in range(5):
+                with mine.admission() as admission:
+                    number = admission.next_number()
+                    sketch = Fingerprint(exact=bytes([worker, step]), sketch=(number,), words=1)
+                    admission.take(number, str(number), STORY, sketch, sha256="", now=NOON)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(admit, range(8)))
+
+    assert sorted(catalog.names().values()) == list(range(40))
+
+
+def test_copies_that_arrive_at_once_end_as_one(url: str, catalog: Catalog) -> None:
+    barrier, kept = threading.Barrier(8), []
+
+    def admit(_: int) -> None:
+        with Catalog(url) as mine:
+            barrier.wait()
+            with mine.admission() as admission:
+                if not admission.alike([], FINGERPRINT):
+                    number = admission.next_number()
+                    admission.take(number, str(number), STORY, FINGERPRINT, sha256="", now=NOON)
+                    kept.append(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(admit, range(8)))
+
+    assert kept == [0]
+
+
+def test_turns_at_a_host_are_given_out_once(url: str, catalog: Catalog) -> None:
+    gap = timedelta(seconds=5)
+
+    def ask(_: int) -> datetime:
+        with Catalog(url) as mine:
+            return mine.reserve("a.example", lambda last: last + gap if last else NOON)
+
+    with ThreadPoolExecutor(6) as pool:
+        turns = sorted(pool.map(ask, range(6)))
+
+    assert turns == [NOON + n * gap for n in range(6)]
+    assert catalog.reserve("b.example", lambda last: last or NOON) == NOON
+
+
+def test_robots_are_kept_by_origin(catalog: Catalog) -> None:
+    catalog.save_robots("https://a.example", "User-agent: *", 200, NOON)
+    catalog.save_robots("https://a.example", "", 404, NOON)
+
+    assert catalog.load_robots("https://a.example") == ("", 404, NOON)
+    assert catalog.load_robots("http://a.example") is None
+
+
+def test_a_life_is_found_by_url_final_url_file_and_number(catalog: Catalog) -> None:
+    seen(catalog, ENTRY.url)
+    (waiting,) = catalog.to_fetch(NOON, 10)
+    moved = replace(PAGE, final_url="http://news.example/moved")
+    catalog.fetched(waiting.id, moved, PLACE, "digest")
+    take(catalog, 7, waiting.id)
+
+    lives = [catalog.life(r) for r in (ENTRY.url, moved.final_url, "007_x.txt", "7")]
+
+    assert all(life == lives[0] for life in lives)
+    assert lives[0]
+    assert lives[0]["verdict"]["reason"] == "kept"
+    assert catalog.life("8") is None
+
+
+def test_stories_come_with_their_provenance(catalog: Catalog) -> None:
+    seen(catalog, ENTRY.url)
+    fetched(catalog)
+    take(catalog, 0)
+    take(catalog, 1, catalog.to_sift(1)[0].id)
+
+    by_hand, ours = catalog.stories()
+
+    assert by_hand["source"] is None
+    assert (ours["source"], ours["file"], ours["page_sha256"]) == (FEED.url, PLACE.file, "digest")
+
+
+def test_runs_are_remembered(catalog: Catalog) -> None:
+    number = catalog.begin_run("sift", NOON)
+    catalog.end_run(number, NOON + timedelta(seconds=3), {"kept": 2}, None)
+
+    (run,) = catalog.runs(5)
+
+    assert (run["verb"], run["counts"], run["ended"] - run["started"]) == (
+        "sift", {"kept": 2}, timedelta(seconds=3),
+    )  # fmt: skip
+
+
+def test_a_catalog_is_upgraded_step_by_step_and_once(url: str) -> None:
+    Catalog(url).close()
+    steps: list[int] = []
+    upgrades = {2: lambda _: steps.append(2), 3: lambda _: steps.append(3)}
+    engine = create_engine(url)
+
+    for _ in range(2):
+        with engine.begin() as connection:
+            schema.upgrade(connection, upgrades)
+    engine.dispose()
+
+    assert steps == [2, 3]
+    with pytest.raises(StorageError, match=r"version 3.*knows 1"):
+        Catalog(url)
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "oracle+x://u:secret@h/d"])
+def test_a_url_that_names_no_database_says_what_to_use(wrong: str) -> None:
+    with pytest.raises(StorageError, match="sqlite:////folder") as caught:
+        Catalog(wrong)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
+    with pytest.raises(StorageError, match="cannot be opened") as caught:
+        Catalog("postgresql+psycopg://me:secret@127.0.0.1:9/none")
+
+    assert "secret" not in str(caught.value)
+
+
+def test_a_naive_moment_is_a_mistake(catalog: Catalog) -> None:
+    with pytest.raises(Exception, match="naive"):
+        catalog.begin_run("sift", datetime.now(UTC).replace(tzinfo=None))

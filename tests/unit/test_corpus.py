@@ -1,0 +1,183 @@
+"""The corpus file's form, and the folder that holds the files."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.corpus import (
+    Breach,
+    FileCorpus,
+    compose,
+    name_of,
+    number_of,
+    one_line,
+    open_corpus,
+    parse,
+    render,
+    validate,
+)
+from storage.errors import FormatError, StorageError
+from tests.builders import STORY, shared
+
+TEXTS = st.text(max_size=60)
+FILE = "007_0123456789abcdef.txt"
+
+
+def rules(data: bytes, strict: bool = True) -> list[tuple[int, str]]:
+    return [(breach.line, breach.rule) for breach in validate("story", data, strict)]
+
+
+@given(TEXTS, st.lists(TEXTS, max_size=6))
+def test_parsing_what_was_rendered_gives_the_story_back(title: str, blocks: list[str]) -> None:
+    try:
+        story = compose(title, blocks)
+    except FormatError:
+        return
+
+    data = render(story)
+
+    assert parse(data) == story
+    assert render(parse(data)) == data
+    assert validate("story", data) == []
+
+
+@given(st.text())
+def test_a_line_made_plain_stays_as_it_is(text: str) -> None:
+    assert one_line(one_line(text)) == one_line(text)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_story_or_a_format_error(data: bytes) -> None:
+    try:
+        story = parse(data)
+    except FormatError:
+        return
+
+    assert render(story)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("number", range(5))
+def test_every_seed_is_read_and_its_words_survive(number: int) -> None:
+    path = sorted(shared("seeds").iterdir())[number]
+
+    story = parse(path.read_bytes(), path.name)
+
+    assert validate(path.name, path.read_bytes(), strict=False) == []
+    kept = (story.title + story.text).replace("•", "").split()
+    lines = path.read_text().replace("\u00a0", " ").splitlines()
+    there = " ".join(line for line in lines if not line.startswith("![")).replace("•", "")
+    assert [w for w in kept if w != "-"] == [w for w in there.split() if w != "-"] or (
+        "".join(kept) == "".join(there.split()).replace("-GOT", "GOT")
+    )
+
+
+def test_a_list_keeps_together_and_apart_from_its_neighbours() -> None:
+    story = compose("Title", ["Before:", "- one", "• two", "After."])
+
+    assert story.text == "Before:\n\n  • one\n  • two\n\nAfter."
+
+
+def test_invisible_characters_go_and_typography_stays() -> None:
+    story = compose("A\u00a0title", ["in\u00adte\u200bgrated – “care” &amp; <b>more</b> £5m"])
+
+    assert story.title == "A title"
+    assert story.text == "integrated – “care” & more £5m"
+
+
+def test_leading_lines_that_repeat_the_title_go() -> None:
+    assert compose("Title", ["TITLE", "title", "Body"]).text == "Body"
+
+
+@pytest.mark.parametrize(("title", "blocks"), [("", ["x"]), ("x", []), ("x", ["\u200b", "x"])])
+def test_a_story_needs_title_and_text(title: str, blocks: list[str]) -> None:
+    with pytest.raises(FormatError, match="needs a title and a text"):
+        compose(title, blocks)
+
+
+@pytest.mark.parametrize(
+    ("data", "breach"),
+    [
+        (b"Title\n\nBody\n", (0, "last-newline")),
+        (b"\xef\xbb\xbfTitle\n\nBody", (0, "bom")),
+        (b"Title\n\nBo\xffdy", (0, "utf-8")),
+        (b"Title\n\nBody\r\n\nMore", (3, "control")),
+        (b" Title\n\nBody", (0, "title")),
+        (b"Title", (0, "body")),
+        (b"", (0, "empty")),
+        ("Title\n\nBode\u0301".encode(), (3, "nfc")),
+    ],
+)
+def test_what_no_reader_accepts_is_named(data: bytes, breach: tuple[int, str]) -> None:
+    assert breach in rules(data, strict=False)
+
+
+@pytest.mark.parametrize(
+    ("data", "breach"),
+    [
+        (b"Title\nBody", (2, "blank-line")),
+        (b"Title\n\nBody\nMore", (4, "blank-line")),
+        (b"Title\n\nBody\n\n\nMore", (5, "blank-lines")),
+        (b"Title\n\nBody ", (3, "trailing-space")),
+        ("Title\n\nBo\u00a0dy".encode(), (3, "characters")),
+        (b"Title\n\nBody &amp; soul", (3, "characters")),
+        (b"Title\n\n![x](http://a/b.jpg)", (3, "image")),
+    ],
+)
+def test_what_only_the_writer_avoids_is_accepted_by_a_reader(
+    data: bytes, breach: tuple[int, str]
+) -> None:
+    assert breach in rules(data)
+    assert breach not in rules(data, strict=False)
+
+
+def test_a_breach_names_file_line_and_rule() -> None:
+    assert str(Breach(FILE, 3, "nfc", "how")) == f"{FILE}:3: nfc: how"
+
+
+def test_a_name_can_be_checked_with_sha256sum() -> None:
+    data = render(STORY)
+
+    assert name_of(7, data) == f"007_{hashlib.sha256(data).hexdigest()[:16]}.txt"
+    assert number_of(name_of(1234, data)) == 1234
+    assert number_of("7_0123456789abcdef.txt") is None
+
+
+def test_files_are_listed_by_number_and_not_by_letter(tmp_path: Path) -> None:
+    corpus = FileCorpus(tmp_path)
+    names = [f"{n:03d}_{'a' * 16}.txt" for n in (999, 1000, 5)]
+    for name in names:
+        corpus.keep(name, b"x")
+    (tmp_path / "README").touch()
+
+    assert corpus.names() == [names[2], names[0], names[1]]
+    assert corpus.strangers() == ["README"]
+
+
+def test_the_same_bytes_again_change_nothing_and_others_are_refused(tmp_path: Path) -> None:
+    corpus = FileCorpus(tmp_path)
+    corpus.keep(FILE, b"one")
+    before = (tmp_path / FILE).stat()
+
+    corpus.keep(FILE, b"one")
+    with pytest.raises(StorageError, match="holds another text"):
+        corpus.keep(FILE, b"two")
+
+    assert (tmp_path / FILE).stat() == before
+    assert os.listdir(tmp_path) == [FILE]
+
+
+def test_a_folder_that_cannot_be_made_says_what_to_set(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StorageError, match="set NEWS_CORPUS"):
+        open_corpus(str(tmp_path / "file" / "corpus"))
+
+
+def test_an_unknown_scheme_is_refused() -> None:
+    with pytest.raises(StorageError, match="unknown scheme"):
+        open_corpus("gopher://corpus")
