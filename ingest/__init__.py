@@ -1,0 +1,1 @@
+"""The three verbs, discover, fetch and sift, and what they need."""

@@ -1,0 +1,56 @@
+"""A story -> its Fingerprint: what finds its copies among a million stories without their texts.
+
+The sketch is made by winnowing (Schleimer, Wilkerson and Aiken, "Winnowing: local algorithms for
+document fingerprinting", SIGMOD 2003): hash every run of RUN words, and of every WINDOW
+neighbouring hashes keep the smallest. Two stories with any RUN + WINDOW - 1 words in a row in
+common have a hash in common, wherever those words stand and however long the stories are. So a
+story cut to a third is found as surely as a whole one, which min-hash over sets cannot do.
+"""
+
+import hashlib
+
+import numpy as np
+import xxhash
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ingest.words import whole, words
+from storage.model import Fingerprint, Story
+
+VERSION = 1  # of the hashes, words.py included; sketches of another version find nothing
+RUN = 5  # measured with 100,000 stories: runs of 3 find as many copies, five times the strangers
+WINDOW = 16  # measured: 24 loses 2 more of 852 copies, 32 loses 5; 8 doubles the index for one
+LONGEST = 10_000  # words sketched; bounds what one hostile page can put into the index
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no product forgets a word
+_MIX = np.uint64(0xD6E8FEB86659FD93)  # any odd number with well spread bits
+_HALF = np.uint64(32)
+
+
+def fingerprint(story: Story) -> Fingerprint:
+    """Return what finds the copies of a story: of its title and text together.
+
+    `exact` is 16 bytes, equal when the normal forms are.
+    """
+    tokens = words(whole(story))
+    exact = hashlib.blake2b(" ".join(tokens).encode(), digest_size=16).digest()
+    return Fingerprint(exact=exact, sketch=sketch(tokens), words=len(tokens))
+
+
+def sketch(tokens: list[str]) -> tuple[int, ...]:
+    """Return the winnowed hashes of a text's words, distinct and rising, signed 64-bit.
+
+    About one hash for nine words; none only where there are no words, and one where there are
+    fewer than RUN + WINDOW.
+    """
+    if not tokens:
+        return ()
+    digests = [xxhash.xxh3_64_intdigest(word.encode()) for word in tokens[:LONGEST]]
+    hashes = np.array(digests, np.uint64)
+    length = min(RUN, len(hashes))
+    runs = np.zeros(len(hashes) - length + 1, np.uint64)
+    for start in range(length):  # a polynomial in _BASE, modulo 2**64
+        runs = runs * _BASE + hashes[start : start + len(runs)]
+    runs = (runs ^ (runs >> _HALF)) * _MIX
+    runs ^= runs >> _HALF
+    least = sliding_window_view(runs, min(WINDOW, len(runs))).min(axis=1)
+    return tuple(np.unique(least.view(np.int64)).tolist())
