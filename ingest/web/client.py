@@ -1,0 +1,241 @@
+"""URL -> Page: the one way to the network, bounded in time and bytes."""
+
+import logging
+import re
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+import httpcore
+import httpx
+from httpx import URL, InvalidURL
+
+from ingest.errors import Fault, FetchError
+from ingest.web.guard import MAX_URL, Guard, Network, Refusal, Resolve, admitted, look_up
+from ingest.web.pace import retry_after
+from ingest.web.wire import Clock, Transport, Wire
+from storage.model import Page
+
+ACCEPT = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5"
+REDIRECTS = (301, 302, 303, 307, 308)
+FAULTS = {
+    401: Fault.FORBIDDEN,
+    403: Fault.FORBIDDEN,
+    404: Fault.NOT_FOUND,
+    408: Fault.SERVER_ERROR,  # passing, as the 5xx are: story-indexer asks again after both
+    410: Fault.GONE,
+    429: Fault.RATE_LIMITED,
+    451: Fault.FORBIDDEN,
+}
+_KEY = re.compile(
+    r"(key|token|secret|pass|password|passwd|pwd|auth|sig|signature|sid)=.*", re.I | re.S
+)
+_USER = re.compile(r"//[^/?#]*@")
+
+# Their lines hold whole URLs and received headers: the targets of redirects, keys in queries.
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def redacted(url: str) -> str:
+    """Return the URL as logs and errors may show it: no user information, no values of keys."""
+    parts = re.split(r"([?&;#])", _USER.sub("//***@", url[:MAX_URL]))
+    return "".join(_KEY.sub(r"\1=***", part) for part in parts)
+
+
+class Web:
+    """Asks for pages on behalf of many threads; each `get` has its own connection and clock.
+
+    An httpx.Client whose transport dials only what the guard allows (`ingest.web.wire`). It gets
+    finished requests, so that no cookie, header, proxy or netrc entry of its own comes in. No
+    connection is kept between calls: a host is asked every few seconds at most, and one kept so
+    long is often found closed, or another's.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        allow: Iterable[Network] = (),
+        max_bytes: int = 10_000_000,
+        deadline: timedelta = timedelta(seconds=30),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        resolve: Resolve = look_up,
+    ) -> None:
+        self._user_agent, self._max_bytes, self._deadline = user_agent, max_bytes, deadline
+        self._guard, self._now = Guard(tuple(allow), resolve), now
+        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ask nothing more: a `get` after this is a mistake in the program."""
+        self._closed = True
+
+    def get(
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        last_modified: str | None = None,
+        accept: str = ACCEPT,
+        max_redirects: int = 10,
+        max_bytes: int | None = None,
+        may_ask: Callable[[str], None] = lambda url: None,
+    ) -> Page:
+        """Return the answer to a GET: status 2xx, or 304 when a validator was given.
+
+        Validators are sent as given, both of them, also after redirects. `may_ask` is called with
+        each URL about to be asked: it may sleep, which does not count against the deadline, or
+        raise FetchError.
+
+        Raises FetchError for everything else, its URL and detail redacted; with the status, and
+        the wait that Retry-After asks for, when there was an answer.
+        """
+        if self._closed:
+            raise RuntimeError("this Web is closed: ask within its with-block")
+        headers = [
+            ("User-Agent", self._user_agent),
+            ("Accept", accept),
+            ("Accept-Encoding", "gzip"),  # the one coding we can bound
+            *([("If-None-Match", etag)] if etag else []),
+            *([("If-Modified-Since", last_modified)] if last_modified else []),
+        ]
+        hops: list[str] = []
+        try:
+            page = self._followed(url, hops, headers, max_redirects, max_bytes, may_ask)
+        except Refusal as refusal:
+            raise _failed(url, hops, refusal.fault, refusal.detail) from refusal
+        except (InvalidURL, httpx.RemoteProtocolError) as error:  # httpx looks at redirects, too
+            raise _failed(url, hops, Fault.BAD_URL, "a redirect to what is not a URL") from error
+        except httpcore.ConnectTimeout as error:
+            raise _failed(url, hops, Fault.TIMEOUT_CONNECT, "no connection in time") from error
+        except httpcore.TimeoutException as error:
+            detail = f"not complete after {self._deadline.total_seconds():g} s"
+            raise _failed(url, hops, Fault.TIMEOUT_TOTAL, detail) from error
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise _failed(url, hops, Fault.CONNECTION, str(error)[:200]) from error
+        if not (200 <= page.status < 300 or (page.status == 304 and (etag or last_modified))):
+            raise _refused(url, page)
+        return replace(page, url=url, hops=tuple(hops))
+
+    def _followed(
+        self,
+        url: str,
+        hops: list[str],
+        headers: list[tuple[str, str]],
+        max_redirects: int,
+        max_bytes: int | None,
+        may_ask: Callable[[str], None],
+    ) -> Page:
+        clock = Clock(self._deadline.total_seconds())
+        while True:
+            parts = admitted(url)
+            if str(parts) in hops or len(hops) > max_redirects:
+                raise Refusal(Fault.REDIRECT_LOOP, f"redirects={len(hops)}")
+            hops.append(str(parts))
+            with clock.stopped():
+                may_ask(hops[-1])
+            page = self._asked(parts, headers, clock, max_bytes or self._max_bytes)
+            location = page.header("location")
+            if page.status not in REDIRECTS or not location:
+                return page
+            url = _joined(parts, location)
+
+    def _asked(
+        self, url: URL, headers: list[tuple[str, str]], clock: Clock, max_bytes: int
+    ) -> Page:
+        """Send one request; read the body only of a 2xx, and leave nothing open."""
+        sent = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+        request = httpx.Request("GET", url, headers=sent)
+        wire = Wire(self._guard, clock)
+        with (
+            httpx.Client(transport=Transport(wire, self._tls), trust_env=False) as client,
+            closing(client.send(request, stream=True, follow_redirects=False)) as response,
+        ):
+            wire.in_headers = False
+            page = Page(
+                url=str(url),
+                final_url=str(url),
+                status=response.status_code,
+                # latin-1 gives every byte back: RFC 9110 section 5.5
+                headers=tuple(
+                    (k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw
+                ),
+                payload=b"",
+                content=b"",
+                fetched=self._now(),
+            )
+            if not 200 <= response.status_code < 300:
+                return page
+            payload, content = _read(page, response.iter_raw(), max_bytes)
+        return replace(page, payload=payload, content=content, fetched=self._now())
+
+
+def _read(page: Page, chunks: Iterable[bytes], most: int) -> tuple[bytes, bytes]:
+    """Return the body as received and decoded, both measured as they grow.
+
+    Raises Refusal: TOO_LARGE beyond `most` bytes of either, BAD_ENCODING for any coding but one
+    gzip: a chain of two makes 100 MB of 326 bytes (measured with httpx's decoder).
+    """
+    said = ",".join(value for name, value in page.headers if name.lower() == "content-encoding")
+    codings = [c for c in re.split(r"[\s,]+", said.lower()) if c not in ("", "identity")]
+    if codings not in ([], ["gzip"], ["x-gzip"]):
+        raise Refusal(Fault.BAD_ENCODING, f"content-encoding={said[:80]!r}")
+    announced = page.header("content-length") or "0"  # h11 has seen to it that it is a number
+    if int(announced) > most:
+        raise Refusal(Fault.TOO_LARGE, f"announced={announced} most={most}")
+    payload, content, gunzip = bytearray(), bytearray(), zlib.decompressobj(wbits=31)
+    for chunk in chunks:
+        payload += chunk
+        while codings and chunk:
+            if gunzip.eof:  # RFC 1952 section 2.2: members may follow each other
+                if not chunk.startswith(b"\x1f"):
+                    break  # padding, as gzip(1) ignores it
+                gunzip = zlib.decompressobj(wbits=31)
+            try:
+                content += gunzip.decompress(chunk, most + 1 - len(content))
+            except zlib.error as error:
+                raise Refusal(Fault.BAD_ENCODING, f"gzip: {error}") from error
+            chunk = gunzip.unconsumed_tail or gunzip.unused_data
+            if len(content) > most:
+                break
+        if max(len(payload), len(content)) > most:
+            raise Refusal(Fault.TOO_LARGE, f"received={len(payload)} decoded>{most}")
+    if codings and payload and not gunzip.eof:
+        raise Refusal(Fault.BAD_ENCODING, "gzip: ends in mid-stream")
+    whole = bytes(payload)
+    return whole, bytes(content) if codings else whole
+
+
+def _refused(url: str, page: Page) -> FetchError:
+    """Return the error for an answer that is no page."""
+    fault = FAULTS.get(page.status, Fault.SERVER_ERROR if page.status >= 500 else Fault.HTTP_ERROR)
+    wall = page.header("cf-mitigated")  # Cloudflare's own word for its challenges
+    detail = f"status={page.status}" + (f" cf-mitigated={wall[:40]}" if wall else "")
+    wait = retry_after(page.header("retry-after"), page.header("date"), page.fetched)
+    at = "" if page.final_url == url else f" at {redacted(page.final_url)}"
+    return FetchError(redacted(url), fault, detail + at, page.status, wait)
+
+
+def _failed(url: str, hops: list[str], fault: Fault, detail: str) -> FetchError:
+    at = f" at {redacted(hops[-1])}" if hops[1:] else ""
+    return FetchError(redacted(url), fault, detail + at)
+
+
+def _joined(base: URL, location: str) -> str:
+    """Return where a redirect leads; raises Refusal(BAD_URL)."""
+    with suppress(UnicodeError):  # against RFC 9110 some servers send UTF-8
+        location = location.encode("latin-1").decode()
+    if "\\" in location:
+        raise Refusal(Fault.BAD_URL, "a redirect with a backslash")
+    try:
+        return str(base.join(location.strip()))
+    except (InvalidURL, ValueError) as error:
+        raise Refusal(Fault.BAD_URL, "a redirect to what is not a URL") from error
