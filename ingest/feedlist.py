@@ -1,0 +1,236 @@
+"""The list of feeds a person keeps: feeds.toml -> feeds, and OPML in and out."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from lxml import etree
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from ingest.errors import SettingsError
+from ingest.plain import decoded, mended
+from ingest.urls import canonical
+from storage.model import Feed
+
+Nation = Literal["uk", "england", "scotland", "wales", "northern-ireland", "international"]
+Kind = Literal[
+    "government", "regulator", "audit", "parliament", "think-tank", "trade-press", "press",
+    "charity", "academic",
+]  # fmt: skip
+
+_CONTROLS = "\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
+_ONE_LINE = StringConstraints(strip_whitespace=True, pattern=f"^[^{_CONTROLS}]*$")
+
+
+def _web_url(url: str) -> str:
+    canonical(url)
+    return url
+
+
+class _Row(BaseModel):
+    """One [[feed]] table."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, regex_engine="python-re")
+
+    url: Annotated[str, _ONE_LINE, AfterValidator(_web_url)]
+    title: Annotated[str, _ONE_LINE, StringConstraints(min_length=1)]
+    nation: Nation = "uk"
+    kind: Kind = "press"
+    enabled: bool = True
+    note: Annotated[str, _ONE_LINE] = ""
+
+
+def load(path: Path) -> tuple[Feed, ...]:
+    """Read the feeds file, in its order.
+
+    Raises SettingsError with file, line, key and remedy, for the first thing that is wrong:
+    no file, no TOML, an unknown key, a wrong value, the same feed twice (by canonical URL).
+    """
+    try:
+        return _feeds(path.read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path}: cannot read the feeds file ({error}); "
+            "set NEWS_FEEDS to a UTF-8 file of [[feed]] tables"
+        ) from error
+
+
+def add(path: Path, feed: Feed) -> None:
+    """Append a feed to the feeds file, which is made if missing; not a byte before it changes.
+
+    Raises SettingsError as load does, before anything is written.
+    """
+    title = feed.title or feed.url
+    block = ["[[feed]]", f"url = {_quoted(feed.url)}", f"title = {_quoted(title)}"]
+    block += [f"nation = {_quoted(feed.nation)}", f"kind = {_quoted(feed.kind)}"]
+    block += [] if feed.enabled else ["enabled = false"]
+    block += [f"note = {_quoted(feed.note)}"] if feed.note else []
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    gap = "\n" if not before or before.endswith("\n") else "\n\n"
+    after = gap + "\n".join(block) + "\n"
+    _feeds(before + after, path)
+    with path.open("a", encoding="utf-8", newline="") as file:
+        file.write(after)
+
+
+def from_opml(content: bytes) -> tuple[tuple[Feed, ...], tuple[str, ...]]:
+    """Read the feeds of an OPML file (opml.org/spec2.opml), and say what was left out.
+
+    Folders named like a nation or a kind give it; other folders end up in the note. A
+    commented outline, or one in a commented folder, is a feed that is not enabled.
+
+    Raises SettingsError for what is not OPML, or has a DTD.
+    """
+    text = re.sub(r"^\s*<\?xml[^>]*\?>", "", mended(decoded(content, "")))
+    if "<!doctype" in text.lower():
+        raise SettingsError("the OPML file has a DTD, which could hide anything: remove it")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+    try:
+        root = etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        raise SettingsError(f"the OPML file is not XML: {error}; mend that line") from error
+    if root.tag != "opml":
+        raise SettingsError(f"the file's root is <{root.tag}>, not <opml>: export it again as OPML")
+    feeds: dict[str, Feed] = {}
+    left_out: list[str] = []
+    for outline in root.iter("outline"):
+        url = outline.get("xmlUrl", "").strip()
+        if not url:
+            if len(outline) == 0:
+                left_out.append(f"no feed: {_name(outline)}")
+            continue
+        try:
+            key = canonical(url)
+        except ValueError as error:
+            left_out.append(f"{error}: {_name(outline)}")
+            continue
+        if key in feeds:
+            left_out.append(f"twice: {_name(outline)}")
+            continue
+        feeds[key] = _from_outline(outline, url)
+    return tuple(feeds.values()), tuple(left_out)
+
+
+def to_opml(feeds: Iterable[Feed]) -> bytes:
+    """Return the feeds as OPML 2.0, in order, foldered by nation and kind as from_opml reads."""
+    opml = etree.Element("opml", version="2.0")
+    etree.SubElement(etree.SubElement(opml, "head"), "title").text = "Newsdesk feeds"
+    body = etree.SubElement(opml, "body")
+    for nation, of_nation in groupby(feeds, lambda feed: feed.nation):
+        outer = etree.SubElement(body, "outline", text=nation)
+        for kind, of_kind in groupby(of_nation, lambda feed: feed.kind):
+            inner = etree.SubElement(outer, "outline", text=kind)
+            for feed in of_kind:
+                outline = etree.SubElement(inner, "outline", type="rss", text=feed.title)
+                outline.set("xmlUrl", feed.url)
+                if feed.note:
+                    outline.set("description", feed.note)
+                if not feed.enabled:
+                    outline.set("isComment", "true")
+    content: bytes = etree.tostring(opml, xml_declaration=True, encoding="utf-8", pretty_print=True)
+    return content
+
+
+def _feeds(text: str, path: Path) -> tuple[Feed, ...]:
+    try:
+        tables = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}; mend that line") from error
+    lines = text.split("\n")
+    rows = tables.pop("feed", [])
+    if tables or not isinstance(rows, list):
+        key = next(iter(tables), "feed")
+        line = _line_of(key, lines, 0)
+        raise SettingsError(f"{path}, line {line}: {key!r} is not known here; write [[feed]]")
+    starts = [n for n, line in enumerate(lines, 1) if re.match(r"\s*\[\[\s*feed\s*\]\]", line)]
+    starts += [1] * (len(rows) - len(starts))  # written as inline tables
+    seen: dict[str, int] = {}
+    feeds: list[Feed] = []
+    for row, start in zip(rows, starts, strict=False):
+        try:
+            feed = Feed(**_Row.model_validate(row).model_dump())
+        except ValidationError as error:
+            every = error.errors(include_url=False)
+            wrong = next((one for one in every if one["type"] == "extra_forbidden"), every[0])
+            line = _line_of(str(wrong["loc"][0]) if wrong["loc"] else "feed", lines, start)
+            raise SettingsError(f"{path}, line {line}: {_complaint(wrong)}") from None
+        key = canonical(feed.url)
+        if key in seen:
+            raise SettingsError(
+                f"{path}, line {start}: url: the feed of line {seen[key]} again; remove one"
+            )
+        seen[key] = start
+        feeds.append(feed)
+    return tuple(feeds)
+
+
+def _line_of(key: str, lines: list[str], start: int) -> int:
+    """Return the line (from 1) that sets a key in the table that starts there, or its start."""
+    for number, line in enumerate(lines[start:], start + 1):
+        if re.match(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[]=]", line):
+            return number
+        if start and line.lstrip().startswith("[["):
+            break
+    return max(start, 1)
+
+
+def _complaint(wrong: ErrorDetails) -> str:
+    key = str(wrong["loc"][0]) if wrong["loc"] else "feed"
+    match wrong["type"]:
+        case "missing":
+            return f'{key} is missing; add {key} = "..."'
+        case "extra_forbidden":
+            near = get_close_matches(key, _Row.model_fields, 1)
+            return f"unknown key {key!r}; {f'write {near[0]}' if near else 'remove it'}"
+        case "literal_error":
+            return f"{key} = {wrong['input']!r} is not one of {wrong['ctx']['expected']}"
+        case "bool_type":
+            return f"{key} must be true or false, without quotation marks"
+        case "value_error":
+            return f"{key}: {wrong['ctx']['error']}; write it in full, as https://host/path"
+        case "string_pattern_mismatch":
+            return f"{key} holds control characters; write it on one line, without them"
+        case _:
+            return f"{key}: {wrong['msg'].lower()}; write text in quotation marks"
+
+
+def _from_outline(outline: etree._Element, url: str) -> Feed:
+    nation, kind, others = "uk", "press", []
+    for folder in reversed(list(outline.iterancestors("outline"))):
+        name = _name(folder)
+        slug = re.sub(r"\W+", "-", name.lower()).strip("-")
+        if slug in get_args(Nation):
+            nation = slug
+        elif slug in get_args(Kind):
+            kind = slug
+        elif name:
+            others.append(name)
+    notes = [_clean(outline.get("description", ""))]
+    notes += [f"folder: {' / '.join(others)}"] if others else []
+    commented = [outline, *outline.iterancestors("outline")]
+    return Feed(
+        url=url,
+        title=_name(outline) or url,
+        nation=nation,
+        kind=kind,
+        enabled=all(one.get("isComment") != "true" for one in commented),
+        note="; ".join(note for note in notes if note),
+    )
+
+
+def _name(outline: etree._Element) -> str:
+    return _clean(outline.get("text") or outline.get("title") or "")
+
+
+def _clean(text: str) -> str:
+    return re.sub(f"[{_CONTROLS}]", " ", text).strip()
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(_clean(text), ensure_ascii=False)  # JSON's escapes are TOML's too

@@ -1,0 +1,127 @@
+"""The one spelling under which a page is remembered, and what its URL alone can tell."""
+
+import ipaddress
+import re
+from collections.abc import Set
+from functools import lru_cache
+from urllib.parse import quote, unquote
+
+from tld import get_fld
+
+MAX_LENGTH = 2048  # characters; rss-fetcher drops longer links, few servers answer to them
+
+# Say where a reader came from, never which page was meant. Sources: miniflux's cleaner
+# (internal/reader/urlcleaner), Matomo's and HubSpot's prefixes; the last lines hold what
+# British publishers add (BBC at_, ns_, ocid, xtor; Guardian CMP; Mail and Metro ito).
+_PREFIXES = ("utm_", "mtm_", "pk_", "hsa_", "at_", "ns_")
+_TRACKING = {
+    "fbclid", "_openstat", "fb_action_ids", "fb_action_types", "fb_ref", "fb_source",
+    "fb_comment_id", "gclid", "dclid", "gbraid", "wbraid", "gclsrc", "srsltid", "campaign_id",
+    "campaign_medium", "campaign_name", "campaign_source", "campaign_term", "campaign_content",
+    "yclid", "ysclid", "twclid", "msclkid", "mc_cid", "mc_eid", "wickedid", "_hsenc", "__hssc",
+    "__hstc", "__hsfp", "_hsmi", "hsctatracking", "rb_clickid", "oly_anon_id", "oly_enc_id",
+    "vero_id", "vero_conv", "mkt_tok", "sc_cid", "_bhlid", "_branch_match_id", "_branch_referrer",
+    "_ga", "_gl", "igshid", "cmp", "cmpid", "ito", "icid", "ocid", "xtor", "dcmp", "wt.mc_id",
+}  # fmt: skip
+_PARTS = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@]+?)\.?(?::(\d{0,5}))?")
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_PORTS = {"http": 80, "https": 443}
+_HOME = re.compile(r"/(?:(?:en|cy|gd|ga|en-gb|home)/?)?(?:(?:index|default|home)\.\w{2,5})?")
+
+
+def canonical(url: str, extra: Set[str] = frozenset(), from_host: str = "") -> str:
+    """Return the one spelling under which we remember a page.
+
+    Lower-cases scheme and host, drops the fragment, the default port, an empty query and
+    tracking parameters; writes an empty path as "/", and spaces and characters beyond ASCII
+    as percent-escapes (RFC 3987 section 3.1). All else stays byte for byte: paths are never
+    lower-cased, and the query keeps its order and spelling, since sorting it would change
+    URLs that had nothing wrong with them, and some servers answer only to the order they gave.
+
+    `extra` names more parameters to remove, in lower case. `ref` goes when it names
+    `from_host`, the host of the feed that held the link: Ghost adds it to links that lead
+    out. Idempotent for the same `extra` and `from_host`.
+
+    Raises ValueError for anything but an absolute http(s) URL without credentials, of at
+    most MAX_LENGTH characters; also for backslashes and control characters, which two
+    parsers may read in two ways (changedetection GHSA-rph4-96w6-q594).
+    """
+    text = re.sub(r"[\t\r\n]", "", url.strip())  # as browsers do: WHATWG URL, basic parser
+    text = re.sub(r"[^\x00-\x1f!-\x7f]", lambda found: quote(found[0]), text[: MAX_LENGTH + 1])
+    parts = _PARTS.fullmatch(text)
+    if parts is None or len(text) > MAX_LENGTH or re.search(r"[\x00-\x1f\x7f\\]", text):
+        raise ValueError("not an absolute http(s) URL")
+    scheme, path = parts[1].lower(), parts[3] or "/"
+    kept = [piece for piece in (parts[4] or "").split("&") if not _tracks(piece, extra, from_host)]
+    query = "&".join(kept)
+    return f"{scheme}://{_authority(parts[2], scheme)}{path}{'?' if query else ''}{query}"
+
+
+def host_of(url: str) -> str:
+    """Return the host a URL names: lower case, no port, IPv6 in brackets.
+
+    Raises ValueError where canonical does so because of the host.
+    """
+    parts = _PARTS.match(url.strip())
+    if parts is None:
+        raise ValueError("not an absolute http(s) URL")
+    host = _authority(parts[2], parts[1].lower())
+    return host if host.endswith("]") else re.sub(r":\d+$", "", host)
+
+
+def same_site(one: str, other: str) -> bool:
+    """Tell whether two URLs belong to one registered domain.
+
+    By the public suffix list that came with the `tld` library; hosts it does not know (IP
+    addresses, local names) are compared whole. gov.uk and nhs.uk: the list decides.
+    Raises ValueError as host_of does.
+    """
+    return _site(host_of(one)) == _site(host_of(other))
+
+
+def is_home_page(url: str) -> bool:
+    """Tell whether a canonical URL is a site's front page, in any of its languages.
+
+    Only the root and its usual other names: a short path may well be a story, which
+    rss-fetcher's test for one short segment got wrong.
+    """
+    parts = _PARTS.fullmatch(url)
+    return parts is not None and not parts[4] and _HOME.fullmatch(parts[3].lower()) is not None
+
+
+def refusal(url: str) -> str | None:
+    """Return the reason for which we do not follow a canonical URL, or None.
+
+    Google News: its links lead on only through a script of theirs, and to a consent page.
+    """
+    return "google_news" if host_of(url) == "news.google.com" else None
+
+
+def _authority(text: str, scheme: str) -> str:
+    host_and_port = _AUTHORITY.fullmatch(unquote(text).lower())
+    if host_and_port is None:
+        raise ValueError("credentials in a URL" if "@" in text else "a URL without a plain host")
+    host, port = host_and_port[1], int(host_and_port[2] or _PORTS[scheme])
+    if host.startswith("["):
+        host = f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
+    else:
+        host = host[:254].encode("idna").decode()  # [:254]: the codec is slow on long ones
+        if len(host) > 253 or not _HOST.fullmatch(host):  # RFC 1035 section 2.3.4
+            raise ValueError(f"not a host name: {host[:200]!r}")
+    if not 0 < port < 65536:
+        raise ValueError(f"not a port: {port}")
+    return host if port == _PORTS[scheme] else f"{host}:{port}"
+
+
+def _tracks(piece: str, extra: Set[str], from_host: str) -> bool:
+    name, _, value = piece.partition("=")
+    name = unquote(name).lower()
+    if name == "ref" and from_host:
+        return unquote(value).lower().removeprefix("www.") == from_host.removeprefix("www.")
+    return name in _TRACKING or name in extra or name.startswith(_PREFIXES)
+
+
+@lru_cache(maxsize=4096)
+def _site(host: str) -> str:
+    return get_fld(f"https://{host}/", fail_silently=True) or host

@@ -1,0 +1,185 @@
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.urls import MAX_LENGTH, canonical, host_of, is_home_page, refusal, same_site
+
+HOSTS = st.sampled_from(["news.example.org", "Example.COM", "bücher.example", "[2001:DB8::1]"])
+PIECES = st.sampled_from(
+    ["utm_source=x", "id=3", "p=7", "at_medium=RSS", "q=%C3%A9", "CMP=share", "a=b=c", "", "ref=x"]
+)
+WORDS = st.text(st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_characters="?#\\\x7f"))
+WEB_URLS = st.builds(
+    "{}://{}{}/{}?{}#{}".format,
+    st.sampled_from(["http", "https", "HTTP"]),
+    HOSTS,
+    st.sampled_from(["", ":80", ":443", ":8080", ":"]),
+    WORDS,
+    st.lists(PIECES).map("&".join),
+    WORDS,
+)
+
+
+@given(WEB_URLS)
+def test_canonical_is_idempotent(url: str) -> None:
+    assert canonical(canonical(url)) == canonical(url)
+
+
+@given(st.text())
+def test_canonical_gives_an_ascii_http_url_or_a_value_error(url: str) -> None:
+    try:
+        found = canonical(url)
+    except ValueError:
+        return
+
+    assert found.isascii()
+    assert found.startswith(("http://", "https://"))
+    assert canonical(found) == found
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://news.example.org/Society/2025/Aug/05/Care_Boards?page_id=3&b=2&a=1",
+        "http://example.org:8080/%7Epaper/a%20b?NewsID=9&&empty=&q=%20+x",
+        "https://example.org/?p=123",
+        "https://example.org/a;b=c/../d,e?x=/y?z",
+    ],
+)
+def test_a_url_with_nothing_wrong_stays_byte_for_byte(url: str) -> None:
+    assert canonical(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("HTTPS://Example.ORG:443/Path", "https://example.org/Path"),
+        ("http://example.org:80", "http://example.org/"),
+        ("http://example.org./a", "http://example.org/a"),
+        ("https://example.org/a?#top", "https://example.org/a"),
+        ("https://example.org/a b/café", "https://example.org/a%20b/caf%C3%A9"),
+        (" https://example.org/long\n-link ", "https://example.org/long-link"),
+        ("https://bücher.example/", "https://xn--bcher-kva.example/"),
+        ("https://[2001:DB8:0::1]:8443/", "https://[2001:db8::1]:8443/"),
+    ],
+)
+def test_spellings_of_one_page_become_one(url: str, expected: str) -> None:
+    assert canonical(url) == expected
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    ["utm_source=rss", "UTM_Medium=x", "mtm_campaign=x", "pk_kwd=x", "fbclid=x", "gclid=x",
+     "mc_eid=x", "at_medium=RSS", "at_campaign=KARANGA", "ns_mchannel=rss", "CMP=share_btn",
+     "ito=1490", "xtor=ES-211", "utm%5Fsource=x", "_hsenc=x", "mkt_tok=x"],
+)  # fmt: skip
+def test_tracking_parameters_go_and_their_neighbours_stay(parameter: str) -> None:
+    assert (
+        canonical(f"https://example.org/a?b=2&{parameter}&a=1") == "https://example.org/a?b=2&a=1"
+    )
+    assert canonical(f"https://example.org/a?{parameter}") == "https://example.org/a"
+
+
+def test_a_topics_own_parameters_go_as_well() -> None:
+    url = "https://example.org/a?id=1&session=9"
+
+    assert canonical(url, frozenset({"session"})) == "https://example.org/a?id=1"
+    assert canonical(url) == url
+
+
+def test_ref_goes_only_when_it_names_the_feeds_own_host() -> None:
+    url = "https://example.org/a?ref=briefing.example"
+
+    assert canonical(url, from_host="www.briefing.example") == "https://example.org/a"
+    assert canonical(url, from_host="other.example") == url
+    assert canonical(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "/a",
+        "//example.org/a",
+        "www.example.org/a",
+        "ftp://example.org/",
+        "file:///etc/hosts",
+        "javascript:alert(1)",
+        "https://",
+        "https:///a",
+        "https://example..org/",
+        "https://example.org:0/",
+        "https://example.org:99999/",
+        "https://example.org:http/",
+        "https://[::1/",
+        "https://[::zz]/",
+        "https://good.example\\@bad.example/",
+        "https://exa mple.org/",
+        "https://example.org/\x00",
+        "https://example.org/" + "a" * MAX_LENGTH,
+        "https://" + "a." * 200 + "org/",
+    ],
+)
+def test_anything_but_an_absolute_web_url_is_a_value_error(url: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        canonical(url)
+
+
+def test_credentials_are_refused_and_not_repeated_in_the_error() -> None:
+    with pytest.raises(ValueError, match="credentials") as caught:
+        canonical("https://reader:hunter2@example.org/feed")
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_host_of_leaves_port_and_case_out() -> None:
+    assert host_of("HTTPS://News.Example.ORG:8443/a?b#c") == "news.example.org"
+    assert host_of("http://[::1]:8080/") == "[::1]"
+    with pytest.raises(ValueError, match="http"):
+        host_of("mailto:desk@example.org")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://www.england.nhs.uk/a", "http://england.nhs.uk:8080/", True),
+        ("https://feeds.bbci.co.uk/", "https://bbci.co.uk/", True),
+        ("https://one.co.uk/", "https://two.co.uk/", False),
+        ("https://ukhsa.blog.gov.uk/", "https://www.gov.uk/", False),
+        ("https://one.github.io/", "https://two.github.io/", False),
+        ("http://127.0.0.1:8001/", "http://127.0.0.1:8002/", True),
+        ("http://127.0.0.1/", "http://127.0.0.2/", False),
+        ("http://desk.internal/", "http://news.internal/", False),
+    ],
+)
+def test_one_site_is_one_registered_domain(one: str, other: str, same: bool) -> None:
+    assert same_site(one, other) is same
+
+
+def test_the_list_of_suffixes_is_read_without_the_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "socket", None)
+
+    assert same_site("https://a.council.gov.uk/", "https://b.council.gov.uk/")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/index.html", "/en/", "/cy", "/gd/", "/en/index.php", "/home"]
+)
+def test_a_front_page_in_any_language_is_a_home_page(path: str) -> None:
+    assert is_home_page(f"https://example.org{path}")
+
+
+@pytest.mark.parametrize(
+    "path", ["/?p=12", "/news", "/care", "/en/care", "/index.html/a", "/a.html"]
+)
+def test_a_short_path_or_a_query_is_no_home_page(path: str) -> None:
+    assert not is_home_page(f"https://example.org{path}")
+
+
+def test_google_news_links_are_refused_by_name() -> None:
+    assert refusal("https://news.google.com/rss/articles/CBMiabc?oc=5") == "google_news"
+    assert refusal("https://news.example.org/google") is None
