@@ -1,0 +1,105 @@
+"""
+### Poll: from the feeds to the corpus, every 15 minutes
+
+| task | does | reads | writes |
+|---|---|---|---|
+| `discover` | asks the feeds that are due what is new | the feeds | entries, in the catalog |
+| `fetch` | gets the pages of new entries, politely | the web | pages, in the archive |
+| `sift` | takes text from pages and judges it | the archive | stories, in the corpus |
+| `tally` | adds it up; is red when one above is | their counts | an event on `news_corpus` |
+
+Each task may stop anywhere and run again: it takes up what is left and does nothing twice. When
+one fails, those after it still work off what lies ready. One poll runs at a time; ticks that pass
+meanwhile are not made up for, because feeds hold only what is recent.
+
+**When it is red.** Open the first task that failed and read the last lines of its log.
+
+* `RunFailed`: every feed, or every page, failed. It is the network, the name server or a proxy,
+  not one site. It is not tried again at once; mend the cause and the next poll carries on.
+* `SettingsError`: a `NEWS_*` variable, the feeds file or the topic file is wrong. The message
+  says what to set. Put it right; a variable needs a restart of Airflow, a file does not.
+* Anything else (a full disk, a lost database) was tried three times, with growing pauses. Mend
+  it, then clear the task here or wait for the next poll.
+* A task that stays `scheduled`: its pool is missing. `airflow pools import scripts/pools.json`.
+
+One article that is missing, off topic or a copy never makes a poll red. Ask `newsdesk why URL`.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import (
+    Asset,
+    CronDataIntervalTimetable,
+    ExceptionRetryPolicy,
+    RetryAction,
+    RetryRule,
+    TriggerRule,
+    dag,
+    task,
+)
+
+CORPUS = Asset("news_corpus")
+
+# A second try of a run in which everything failed would find nothing left to do and turn green.
+RETRIES = ExceptionRetryPolicy([
+    RetryRule("ingest.errors.RunFailed", RetryAction.FAIL, reason="all of it failed"),
+    RetryRule("ingest.errors.SettingsError", RetryAction.FAIL, reason="a person must mend it"),
+])  # fmt: skip
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("*/15 * * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    default_args={
+        "owner": "newsdesk",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=10),
+        "retry_policy": RETRIES,
+        "execution_timeout": timedelta(minutes=30),  # fetch ends by itself after 20
+    },
+    tags=["newsdesk"],
+    doc_md=__doc__,
+)
+def poll() -> None:
+    """Discover, fetch, sift: one task each, one after the other."""
+
+    @task(pool="web", multiple_outputs=False)
+    def discover() -> dict[str, int]:
+        from ingest import runs
+
+        return runs.discover()
+
+    @task(pool="web", multiple_outputs=False, trigger_rule=TriggerRule.ALL_DONE)
+    def fetch() -> dict[str, int]:
+        from ingest import runs
+
+        return runs.fetch()
+
+    @task(pool="corpus", multiple_outputs=False, trigger_rule=TriggerRule.ALL_DONE)
+    def sift() -> dict[str, int]:
+        from ingest import runs
+
+        return runs.sift()
+
+    @task(outlets=[CORPUS])
+    def tally(
+        discovered: dict[str, int],
+        fetched: dict[str, int],
+        sifted: dict[str, int],
+        outlet_events: Any = None,
+    ) -> None:
+        counts = {"discover": discovered, "fetch": fetched, "sift": sifted}
+        outlet_events[CORPUS].extra = counts
+
+    found, pages, stories = discover(), fetch(), sift()
+    found >> pages >> stories
+    tally(found, pages, stories)
+
+
+poll()
