@@ -1,0 +1,178 @@
+"""Topic and text -> score, with the evidence for every point of it (pure).
+
+The log odds of the score are the topic's bias and the points of all evidence. What is found
+counts by its zone: the title; the intro and the lead, the first characters of the text,
+where a news story says what it is about; the body, where it mentions the rest of the world. No
+word counts twice in favour. The rules, as they are told to people:
+
+    says        a strong phrase
+    names       a body that exists for the topic, as the subject
+    mentions    such a body in passing
+    joins       a sentence with words of every group
+    pairs       a sentence with all groups but the linking one; counts once
+    strays_to   a phrase of another topic, in title or intro
+    cap         points taken back: more of one kind than counts
+    gate        points taken back: no word of the prefilter, so at most a case for review
+"""
+
+import math
+import re
+from bisect import bisect
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ingest.topics import Topic
+
+VERSION = 1  # of the rules; with a topic file's digest it repeats any past score
+MAX_CHARS = 20_000  # looked at: the subject is told by then, and hostile text costs no more
+
+_SENTENCE_END = re.compile(r"(?<=[.!?;])[\"'”’)]*\s+|\n+")
+_ZONES = ("title", "intro", "lead", "body")
+_Span = tuple[int, int]
+_Found = tuple[str, float, list[_Span]]  # rule, points before the zone's factor, its words
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason why the score is higher or lower."""
+
+    rule: str
+    zone: str  # title, intro, lead, body; empty for the whole story
+    found: tuple[str, ...]  # as they stand in the story
+    points: float  # log odds, two decimals
+
+
+@dataclass(frozen=True, slots=True)
+class TopicScore:
+    """How sure we are that a story is on the topic, and why."""
+
+    score: float  # 0.0 to 1.0
+    decision: str  # accepted, review, refused
+    bias: float  # log odds; with the points of all evidence, the log odds of the score
+    evidence: tuple[Evidence, ...]  # weightiest first
+
+    def __str__(self) -> str:
+        """Return the decision, the score and the weightiest reasons as one sentence."""
+        told = [
+            f"{e.zone} {e.rule.replace('_', ' ')} {' + '.join(f'‘{words}’' for words in e.found)}"
+            for e in self.evidence
+            if e.found
+        ][:4] or ["nothing speaks for it"]
+        if any(e.rule == "gate" for e in self.evidence):
+            told.insert(0, "no word of the prefilter stands in it")
+        return f"{self.decision} {self.score:.2f}: {'; '.join(told)}"
+
+
+def prefilter(topic: Topic, page: bytes) -> bool:
+    """Tell whether a page may hold a story on the topic; cheap, before any extraction.
+
+    Sound: no page for which this is false holds a story that would be accepted. When it is
+    false for a page it is false for the text in it, and then `explain` takes back so many
+    points that the score stays below the threshold. The page must have the letters of a word
+    in ASCII and in a row (NULs as in UTF-16 do not matter); between words may be tags,
+    entities and JSON escapes.
+    """
+    letters = page.replace(b"\0", b"").lower()
+    return any(phrase.search(letters) for phrase in topic.prefilter)
+
+
+def explain(topic: Topic, title: str, text: str) -> TopicScore:
+    """Score a story; `text` may begin with the title, as corpus files do."""
+    first, _, others = text.partition("\n")
+    rest = others if first.strip() == title.strip() else text
+    story = f"{title.replace(chr(10), ' ')}\n{rest.lstrip()}"[:MAX_CHARS]
+    evidence = list(_weighed(topic, len(title), story))
+    for zone, most in (("body", topic.weights.cap_body), ("", topic.weights.cap)):
+        pro = sum(e.points for e in evidence if e.rule != "strays_to" and zone in (e.zone, ""))
+        if pro > most:
+            evidence.append(Evidence("cap", zone, (), round(most - pro, 2)))
+    total = sum(e.points for e in evidence)
+    if total > (most := _just_short(topic)) and not prefilter(topic, story.encode()):
+        evidence.append(Evidence("gate", "", (), round(most - total, 2)))
+    evidence.sort(key=lambda e: -abs(e.points))
+    bias = topic.weights.bias
+    odds = math.exp(math.fsum((bias, *(e.points for e in evidence))))
+    score = odds / (1 + odds)
+    low, high = topic.review
+    decision = "accepted" if score >= high else "review" if score >= low else "refused"
+    return TopicScore(score, decision, bias, tuple(evidence))
+
+
+def _just_short(topic: Topic) -> float:
+    """Return the most points with which a story is not yet accepted, in whole hundredths."""
+    needed = math.log(topic.threshold / (1 - topic.threshold)) - topic.weights.bias
+    return math.ceil(100 * needed - 1) / 100
+
+
+def check(topic: Topic) -> list[str]:
+    """Return one sentence for each of the file's own examples that it gets wrong."""
+    wanted = [("accepted", e) for e in topic.yes] + [("refused", e) for e in topic.no]
+    judged = [(d, e.name, explain(topic, e.text.split("\n")[0], e.text)) for d, e in wanted]
+    return [f"{n!r} should be {d} but is {score}" for d, n, score in judged if score.decision != d]
+
+
+def _weighed(topic: Topic, title_end: int, story: str) -> Iterator[Evidence]:
+    """Give what is found its zone and points; the best sentence speaks for the others."""
+    weights = topic.weights
+    ends = (title_end, title_end + weights.intro_chars, title_end + weights.lead_chars)
+    factors = (weights.title, weights.intro, weights.lead, weights.body)
+    best: dict[str, Evidence] = {}
+    for rule, points, spans in _found(topic, story):
+        at = bisect(ends, min(spans)[0])
+        found = tuple(story[start:end] for start, end in spans)
+        evidence = Evidence(rule, _ZONES[at], found, round(points * factors[at], 2))
+        if rule in ("joins", "pairs"):
+            place = evidence.zone if rule == "joins" else "any"
+            best[place] = max(best.get(place, evidence), evidence, key=lambda e: e.points)
+        elif rule != "strays_to" or evidence.zone in ("title", "intro"):
+            yield evidence
+    yield from best.values()
+
+
+def _found(topic: Topic, story: str) -> Iterator[_Found]:
+    """Find the words of every rule; what has been found in favour is blanked for the next."""
+    text = story.replace("İ", "I").lower()  # the one letter that is longer in lower case
+    if topic.mask:
+        text = _blank(text, topic.mask)
+    sentences = _sentences(text)
+    for points, phrases in topic.negative:
+        for span in _firsts(text, phrases):
+            yield "strays_to", -points, [span]
+    bare, bodies = text, list[tuple[int, _Span]]()
+    for points, phrases in topic.bodies:
+        bodies += [(points, span) for span in _firsts(bare, phrases)]
+        bare = _blank(bare, phrases)
+    about = [s for s in sentences if topic.beside and topic.beside.search(bare, *s)]
+    for points, span in bodies:
+        if any(start <= span[0] < end for start, end in about):
+            yield "names", points, [span]
+        else:
+            yield "mentions", points * topic.weights.mentions, [span]
+    for points, phrases in topic.strong:
+        for span in _firsts(bare, phrases):
+            yield "says", points, [span]
+        bare = _blank(bare, phrases)
+    for start, end in sentences:
+        met = [group.search(bare, start, end) for group in topic.groups.values()]
+        spans = [m.span() for m in met if m]
+        if all(met):
+            yield "joins", topic.weights.joins, spans
+        elif all(met[:-1]):
+            yield "pairs", topic.weights.pairs, spans
+
+
+def _sentences(text: str) -> list[_Span]:
+    ends = [m.span() for m in _SENTENCE_END.finditer(text)]
+    return list(zip([0, *(b for _, b in ends)], [*(a for a, _ in ends), len(text)], strict=True))
+
+
+def _firsts(text: str, phrases: re.Pattern[str]) -> list[_Span]:
+    """Return where each different phrase stands first."""
+    firsts: dict[str, _Span] = {}
+    for m in phrases.finditer(text):
+        firsts.setdefault(m.group(), m.span())
+    return list(firsts.values())
+
+
+def _blank(text: str, phrases: re.Pattern[str]) -> str:
+    return phrases.sub(lambda m: "#" * len(m.group()), text)
