@@ -1,0 +1,266 @@
+"""Page bytes -> Extract: title, body, day, language and what the filters ask about a page. Pure.
+
+trafilatura finds the body. Around it stand the steps that its measured errors ask for: we decode
+the bytes, boxes that are furniture by name go before it, a body that lies in several containers
+is put together, lines that are furniture go after it. trafilatura, lxml and the language model are
+imported on first use, so that a process which extracts nothing stays small.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ingest import body
+from ingest.dates import day_in_path
+from ingest.declared import (
+    Declared,
+    believable,
+    credible,
+    day,
+    headline,
+    local_day,
+    read,
+)
+from ingest.furniture import Removed, clear, is_date, key
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+
+MAX_CHARS = 2_000_000  # of a page's text: trafilatura's time is superlinear (5 MB 3 s, 20 MB 49 s)
+FEW_WORDS = 300  # a page with fewer may be a wall: its visible text is kept as a sample
+PROSE_WORDS = 100  # in lower case; names and scores alone tell no language
+BODY_WORDS = 50  # fewer are no story: the shortest seeds have 348 (research, section 6)
+_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r"))  # lxml takes none of them
+_PAGE_CHARSET = re.compile(
+    rb"""<(?:meta[^>]{1,200}?charset|\?xml[^>]{1,60}?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.I
+)
+_CHARSET = re.compile(  # what a page may name: never a codec that is no charset (hex, utf-7)
+    r"(?:iso-?8859|windows|cp|koi8|gb|big5|shift|euc|macintosh)[\w-]*", re.IGNORECASE
+)
+_COMMON = """the of and to in that is for was with on said have by as it be are will from at has
+this which not were their been"""
+_ENGLISH = frozenset(_COMMON.split())
+_NO_SCRIPT = re.compile(r"(?:enable|turn on|requires?|without|activate) (?:\w+ )?javascript", re.I)
+_LIVE_URL = re.compile(r"/(?:live|live-?blogs?|live-updates)(?=/|$)")
+_GALLERY_URL = re.compile(r"/(?:galler(?:y|ies)|photos?|(?:in-)?pictures|slideshows?)(?=/|$)")
+_VIDEO_URL = re.compile(r"/(?:videos?|av|watch)(?=/|$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What is known of a page besides its bytes."""
+
+    title: str = ""  # as its feed has it
+    published: date | None = None  # as its feed has it
+    fetched: date | None = None  # days after it are not believed
+    recurring: frozenset[str] = frozenset()  # keys (ingest.furniture) of the site's other lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What a page says of itself and how it looks from outside, for the filters."""
+
+    og_type: str = ""
+    page_type: str = ""  # schema.org type of its main JSON-LD object
+    site_name: str = ""
+    free: bool | None = None  # isAccessibleForFree
+    content_tier: str = ""  # article:content_tier
+    declared_words: int = 0  # wordCount
+    text_words: int = 0  # of the blocks
+    canonical: str = ""  # as declared, made absolute, not judged
+    head: str = ""  # <title>
+    sample: str = ""  # visible text's first 3,000 characters; only below FEW_WORDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extract:
+    """What one page holds; without a fault, a body of at least one block."""
+
+    title: str = ""
+    blocks: tuple[str, ...] = ()  # paragraphs, headings and "- " list lines, in order
+    removed: tuple[Removed, ...] = ()
+    published: date | None = None
+    date_source: str = ""  # json-ld, meta, feed, url or page
+    language: str = ""  # ISO 639-1
+    canonical: str = ""  # declared and believable
+    fault: str = ""  # extract_failed, extract_timeout, extract_crashed, needs_javascript,
+    # live_blog, gallery, video
+    detail: str = ""  # the fault's evidence
+    signals: Signals = field(default_factory=Signals)
+
+
+def lost(fault: str, detail: str) -> Extract:
+    """Return what stands for a page whose extraction did not end."""
+    return Extract(fault=fault, detail=detail)
+
+
+def decode(content: bytes, content_type: str = "") -> str:
+    """Return a page's text, its first MAX_CHARS characters, however it is labelled.
+
+    In order: byte order mark; UTF-8, unless the bytes that break it outnumber its sequences, so
+    that a bad byte spoils one character and not the page; the header's charset, then the page's,
+    Latin-1 taken as Windows-1252 (WHATWG Encoding, 4.2); Windows-1252.
+    """
+    content = content[: 4 * MAX_CHARS]
+    for mark, codec in _BOMS:
+        if content.startswith(mark):
+            return content.decode(codec, "replace")[:MAX_CHARS]
+    content = content.translate(None, _CONTROLS)
+    text = content.decode(errors="replace")
+    broken = text.count("\ufffd") - content.count(b"\xef\xbf\xbd")  # less those that were sent
+    if broken and len(re.findall(r"[^\x00-\x7f]", text)) < 2 * broken:
+        found = _PAGE_CHARSET.search(content[:4096])
+        label = content_type.lower().partition("charset=")[2].strip(" \"'").partition(";")[0]
+        names = [label, found[1].decode("ascii", "replace") if found else ""]
+        named = next((name for name in names if _CHARSET.fullmatch(name)), "")
+        try:
+            codec = "cp1252" if re.search(r"8859[-_]?1$", named) else named or "cp1252"
+            text = content.decode(codec, "replace")
+        except LookupError:
+            text = content.decode("cp1252", "replace")
+    return text[:MAX_CHARS]
+
+
+def extract(content: bytes, content_type: str, url: str, hints: Hints) -> Extract:
+    """Take a page apart; what it lacks is in Extract.fault.
+
+    What a library raises on the way passes: ingest.workers makes a fault of it.
+    """
+    from lxml.etree import ParserError
+
+    text = decode(content, content_type)
+    try:
+        tree = _tree(text)
+    except (ParserError, ValueError) as error:
+        return lost("extract_failed", f"no HTML: {error}")
+    declared = read(tree, url)
+    title = headline(declared, hints.title)
+    boxes = body.strip(tree)
+    lines = body.lines(tree, url)
+    if declared.free is not False and len(declared.body) > 2 * sum(map(len, lines)):
+        lines = [line.strip() for line in declared.body.splitlines() if line.strip()]
+    about = declared.names | {key(source[0]) for source in declared.titles if source} | {key(title)}
+    links = _links(tree, lines)
+    blocks, furniture = clear(lines, about=about, links=links, recurring=hints.recurring)
+    published, source = _published(tree, declared, url, hints)
+    words = sum(len(block.split()) for block in blocks)
+    signals = Signals(
+        og_type=declared.og_type,
+        page_type=declared.page_type,
+        site_name=declared.site_name,
+        free=declared.free,
+        content_tier=declared.content_tier,
+        declared_words=declared.words,
+        text_words=words,
+        canonical=declared.canonical,
+        head=next(iter(declared.titles[3]), ""),
+        sample=_sample(text) if words < FEW_WORDS else "",
+    )
+    fault, detail = _fault(signals, url, blocks)
+    return Extract(
+        title=title,
+        blocks=blocks,
+        removed=(*boxes, *furniture),
+        published=published,
+        date_source=source,
+        language=_language(" ".join(blocks), declared.language),
+        canonical=believable(declared.canonical, url),
+        fault=fault,
+        detail=detail,
+        signals=signals,
+    )
+
+
+def _tree(text: str) -> "HtmlElement":
+    from lxml.html import HTMLParser, document_fromstring
+
+    parser = HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, huge_tree=True)
+    return document_fromstring(text.encode(errors="replace"), parser=parser)
+
+
+def _sample(text: str) -> str:
+    """Return the beginning of what a reader sees of a page, boxes and all."""
+    from lxml.etree import strip_elements
+
+    tree = _tree(text)
+    strip_elements(tree, "head", "script", "style", "template", "svg", with_tail=False)
+    return " ".join(" ".join(tree.itertext()).split())[:3000]
+
+
+def _links(tree: "HtmlElement", lines: list[str]) -> frozenset[str]:
+    """Return the keys of the lines that are wholly a link to another page."""
+    wanted = {line.removeprefix("- ") for line in lines if len(line) < 200}
+    wanted |= {line.partition(":")[2].strip() for line in wanted}
+    return frozenset(
+        key(text)
+        for a in tree.iter("a")
+        if (text := " ".join((a.text_content() if len(a) else a.text or "").split())) in wanted
+        and not a.get("href", "#").startswith("#")
+    )
+
+
+def _published(
+    tree: "HtmlElement", declared: Declared, url: str, hints: Hints
+) -> tuple[date | None, str]:
+    """Return the day of publication and where it stands (feeds research 2c has the order)."""
+    pathed = day_in_path(url)
+    for source, raw in declared.days:
+        if (stated := day(raw)) and credible(stated, hints.fetched):
+            return local_day(raw, stated, pathed), source
+    for source, stated in (("feed", hints.published), ("url", pathed)):
+        if credible(stated, hints.fetched):
+            return stated, source
+    stated = next((d for d in _shown_days(tree) if credible(d, hints.fetched)), None)
+    return stated, "page" if stated else ""
+
+
+def _shown_days(tree: "HtmlElement") -> Iterator[date]:
+    """Yield the days that stand on a page by themselves, those after its heading first."""
+    before, heading = [], False
+    for element in tree.iter():
+        heading = heading or element.tag == "h1"
+        stated = element.get("datetime", "") if element.tag == "time" else ""
+        for text in (stated, element.text or "", element.tail or ""):
+            if 5 < len(text) < 80 and (stated or is_date(text)) and (found := day(text)):
+                if heading:
+                    yield found
+                else:
+                    before.append(found)
+    yield from before
+
+
+def _language(text: str, declared: str) -> str:
+    """Return the language of a text; of one with little prose, what its page declares.
+
+    English is told by its commonest words, of which prose has an eighth at least (measured: 0.15
+    to 0.45; Welsh and Gaelic 0.03), so that the language model, which takes a second to load, is
+    asked only about pages in doubt.
+    """
+    prose = re.findall(r"\b[a-z]+\b", text[:4000])
+    if declared and len(prose) < PROSE_WORDS:
+        return declared
+    if sum(word in _ENGLISH for word in prose) > len(prose) / 8:
+        return "en"
+    from py3langid import classify
+
+    return str(classify(text[:2000])[0]) if text else ""
+
+
+def _fault(signals: Signals, url: str, blocks: tuple[str, ...]) -> tuple[str, str]:
+    """Name why a page holds no story to keep, and the sign of it; ("", "") when it may hold one."""
+    path, kind, words = urlsplit(url).path.lower(), signals.page_type, signals.text_words
+    looks = f"words={words} page_type={kind} og_type={signals.og_type} path={path}"
+    if kind == "LiveBlogPosting" or _LIVE_URL.search(path):
+        return "live_blog", looks
+    if words < 3 * BODY_WORDS:
+        if kind in ("ImageGallery", "MediaGallery") or _GALLERY_URL.search(path):
+            return "gallery", looks
+        if "video" in (kind[:5].lower(), signals.og_type[:5]) or _VIDEO_URL.search(path):
+            return "video", looks
+    if words < BODY_WORDS and (found := _NO_SCRIPT.search(signals.sample)):
+        return "needs_javascript", f"words={words} page says {found[0]!r}"
+    return ("", "") if blocks else ("extract_failed", "no body found")
