@@ -319,7 +319,7 @@ class Catalog:
         query = select(schema.story.c.number, schema.story.c.name, schema.story.c.pending)
         query = query.where(schema.story.c.pending.is_not(None)).order_by(schema.story.c.number)
         with self._read() as connection:
-            return [tuple(row) for row in connection.execute(query)]  # type: ignore[misc]
+            return [(row.number, row.name, row.pending) for row in connection.execute(query)]
 
     def settle(self, number: int) -> None:
         """Forget a story's pending bytes: its file is in the corpus, durably."""
@@ -369,7 +369,7 @@ class Catalog:
         """Note that a run began; returns its number."""
         with self._write() as connection:
             done = connection.execute(schema.run.insert().values(verb=verb, started=now))
-            return int(done.inserted_primary_key[0])
+            return int((done.inserted_primary_key or (0,))[0])
 
     def end_run(
         self, number: int, now: datetime, counts: Mapping[str, int], failed: str | None

@@ -47,7 +47,7 @@ GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 and IANA: all else is not p
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are the address really reached
 
 
-class Refusal(Exception):  # noqa: N818 - not an error: the guard doing its work
+class Refusal(Exception):
     """A request that is not made, or not made further; becomes a FetchError in the client."""
 
     def __init__(self, fault: Fault, detail: str) -> None:

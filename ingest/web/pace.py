@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 MAX_CRAWL_DELAY = timedelta(seconds=120)  # news-crawl's limit: who asks for more is left alone
+QUEUE = 64  # turns given out ahead: more workers than that never wait for one host
 MAX_RETRY_AFTER = timedelta(days=365)  # keeps the arithmetic in range; policy caps it lower
 
 
@@ -19,14 +20,18 @@ def too_slow(crawl_delay: timedelta | None) -> str | None:
     return f"crawl_delay={crawl_delay.total_seconds():g}s most={MAX_CRAWL_DELAY.seconds}s"
 
 
-def next_slot(last_asked: datetime | None, gap: timedelta, now: datetime) -> datetime:
-    """Return when a host may be asked, aware UTC: never before `now`, nor within `gap`.
+def next_slot(latest: datetime | None, gap: timedelta, now: datetime) -> datetime:
+    """Return the next turn at a host, aware UTC: never before `now`, nor within `gap` of `latest`.
 
-    Never later than `now + gap` either: a clock that was set back costs one gap, not a day.
+    `latest` is the latest turn given out; it may be still to come, when others wait for theirs.
+    One further ahead than QUEUE gaps was given out by a clock that has been set back since: it
+    costs one gap, not a day.
     """
-    if last_asked is None:
+    if latest is None:
         return now
-    return min(max(now, last_asked + gap), now + gap)
+    if latest - now > QUEUE * gap:
+        return now + gap
+    return max(now, latest + gap)
 
 
 def retry_after(value: str | None, date: str | None, now: datetime) -> timedelta | None:

@@ -202,10 +202,14 @@ def test_an_admission_that_fails_leaves_nothing(catalog: Catalog) -> None:
     seen(catalog, ENTRY.url)
     (waiting,) = catalog.to_fetch(NOON, 10)
 
-    with pytest.raises(ZeroDivisionError), catalog.admission() as admission:
-        admission.decide(waiting.id, Verdict("kept"), Judgement(), NOON)
-        admission.take(5, "n", STORY, FINGERPRINT, sha256="", now=NOON, entry=waiting.id)
-        raise ZeroDivisionError
+    def admit_and_fail() -> None:
+        with catalog.admission() as admission:
+            admission.decide(waiting.id, Verdict("kept"), Judgement(), NOON)
+            admission.take(5, "n", STORY, FINGERPRINT, sha256="", now=NOON, entry=waiting.id)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        admit_and_fail()
 
     assert catalog.names() == {}
     assert catalog.tally() == {"to_fetch": 1}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ingest.web.pace import (
     MAX_CRAWL_DELAY,
     MAX_RETRY_AFTER,
+    QUEUE,
     next_slot,
     required_gap,
     retry_after,
@@ -40,10 +41,19 @@ def test_a_clock_set_back_by_a_day_costs_one_gap() -> None:
 
 
 @given(TIMES, GAPS, TIMES)
-def test_a_slot_is_never_in_the_past_nor_beyond_one_gap(
-    last: datetime, gap: timedelta, now: datetime
+def test_a_turn_is_never_in_the_past_nor_beyond_the_longest_queue(
+    latest: datetime, gap: timedelta, now: datetime
 ) -> None:
-    assert now <= next_slot(last, gap, now) <= now + gap
+    assert now <= next_slot(latest, gap, now) <= now + (QUEUE + 1) * gap
+
+
+def test_those_who_come_at_once_get_turns_one_gap_apart() -> None:
+    turns = [NOON]
+
+    for _ in range(20):
+        turns.append(next_slot(turns[-1], GAP, NOON))
+
+    assert turns == [NOON + n * GAP for n in range(21)]
 
 
 @given(TIMES, GAPS, st.lists(st.timedeltas(timedelta(0), timedelta(minutes=5)), max_size=20))

@@ -1,0 +1,57 @@
+"""Hosts side by side, one host in turn: threads, because waiting is all that the verbs do there."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Event
+from typing import TypeVar
+
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
+
+LANES = 32  # hosts asked at the same time; each thread mostly sleeps
+
+
+def abreast(
+    things: Iterable[Thing], host: Callable[[Thing], str], act: Callable[[Thing], Result]
+) -> Iterator[Result]:
+    """Yield act(thing) for every thing, as they end; things of one host follow each other.
+
+    An error in `act`, and an end of the iteration, let each host finish the thing it is at;
+    then the error is raised here.
+    """
+    lanes: defaultdict[str, list[Thing]] = defaultdict(list)
+    for thing in things:
+        lanes[host(thing)].append(thing)
+    stop: Event = Event()
+    results: SimpleQueue[tuple[bool, Result | BaseException | None]] = SimpleQueue()
+
+    def run(lane: list[Thing]) -> None:
+        try:
+            for thing in lane:
+                if stop.is_set():
+                    break
+                results.put((True, act(thing)))
+        except BaseException as error:  # noqa: BLE001  # raised again below, in the caller's thread
+            results.put((False, error))
+        else:
+            results.put((False, None))
+
+    with ThreadPoolExecutor(LANES, thread_name_prefix="host") as pool:
+        # the longest lane first: it sets how long all of this takes
+        for lane in sorted(lanes.values(), key=len, reverse=True):
+            pool.submit(run, lane)
+        running = len(lanes)
+        try:
+            while running:
+                is_result, value = results.get()
+                if is_result:
+                    yield value  # type: ignore[misc]
+                    continue
+                running -= 1
+                if isinstance(value, BaseException):
+                    raise value
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)

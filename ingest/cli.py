@@ -1,0 +1,417 @@
+"""Arguments -> runs; what people see in a terminal.
+
+Exit status: 0 done; 1 done, and the answer is bad (a run in which everything failed, shelves
+that differ, an example that fails, nothing known); 2 not done: usage, settings, files, shelves.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ingest import logs, runs
+from ingest.errors import RunFailed
+from storage.errors import NewsError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Keeps a topical news corpus.")
+feeds_app = typer.Typer(no_args_is_help=True, help="The list of feeds.")
+topic_app = typer.Typer(no_args_is_help=True, help="What is collected.")
+app.add_typer(feeds_app, name="feeds")
+app.add_typer(topic_app, name="topic")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+All = Annotated[bool, typer.Option("--all", help="Ask feeds that are not due, too.")]
+PATIENCE = 2.0  # seconds until a bar is shown
+BAD = 1
+NOT_DONE = 2
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except RunFailed as error:
+        err.print(f"[red]failed:[/red] {escape(str(error))}")
+        sys.exit(BAD)
+    except NewsError as error:
+        err.print(f"[red]error:[/red] {escape(str(error))}")
+        sys.exit(NOT_DONE)
+
+
+@app.callback()
+def _common(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="One line per decision on standard error.")
+    ] = False,
+) -> None:
+    logs.configure(verbose)
+
+
+# verbs
+
+
+@app.command()
+def init(as_json: Json = False) -> None:
+    """Make the shelves and take up the stories that are in the corpus folder."""
+    with _bars() as watch:
+        done = runs.init(watch)
+    _show(done, as_json, _pairs)
+    if not as_json:
+        out.print("\nNext: [bold]newsdesk poll[/bold]")
+
+
+@app.command()
+def poll(ask_all: All = False, as_json: Json = False) -> None:
+    """Discover, fetch and sift, in a row."""
+    with _bars() as watch:
+        done = runs.poll(ask_all, watch)
+    _show(done, as_json, _verbs)
+
+
+@app.command()
+def discover(ask_all: All = False, as_json: Json = False) -> None:
+    """Ask the feeds that are due for new entries."""
+    with _bars() as watch:
+        done = runs.discover(ask_all, watch)
+    _show(done, as_json, _pairs)
+
+
+@app.command()
+def fetch(as_json: Json = False) -> None:
+    """Fetch the pages that are due into the archive."""
+    with _bars() as watch:
+        done = runs.fetch(watch)
+    _show(done, as_json, _pairs)
+
+
+@app.command()
+def sift(as_json: Json = False) -> None:
+    """Judge the fetched pages; keep the stories that are new. Sends no request."""
+    with _bars() as watch:
+        done = runs.sift(watch)
+    _show(done, as_json, _pairs)
+
+
+@app.command()
+def adopt(as_json: Json = False) -> None:
+    """Take up the story files that people put into the corpus folder."""
+    with _bars() as watch:
+        done = runs.adopt(watch)
+    _show(done, as_json, _pairs)
+
+
+# questions
+
+
+@app.command()
+def status(
+    settings: Annotated[bool, typer.Option("--settings", help="Show every setting.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the tally of all entries, the feeds and the last runs."""
+    if settings:
+        _show(runs.settings(), as_json, _pairs)
+    else:
+        _show(runs.status(), as_json, _status)
+
+
+@app.command()
+def why(
+    reference: Annotated[str, typer.Argument(help="A URL, a story's file or its number.")],
+    as_json: Json = False,
+) -> None:
+    """Tell the whole life of one entry: source, fetches, verdict, evidence, files."""
+    life = runs.why(reference)
+    if life is None:
+        _nothing(f"no feed announced {reference}, and no story has that name", as_json)
+    else:
+        _show(life, as_json, _life)
+
+
+@app.command()
+def verify(as_json: Json = False) -> None:
+    """Check corpus, catalog and archive against each other; status 1 when they differ."""
+    with _bars() as watch:
+        differences = runs.verify(watch)
+    _show(differences, as_json, _differences)
+    if differences:
+        raise typer.Exit(BAD)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where to write; not the corpus itself.")],
+    as_json: Json = False,
+) -> None:
+    """Write the texts with their provenance as JSON Lines and Parquet."""
+    with _bars() as watch:
+        done = runs.export(str(folder), watch)
+    _show(done, as_json, _pairs)
+
+
+# feeds
+
+
+@feeds_app.command("list")
+def feeds_list(as_json: Json = False) -> None:
+    """Show every feed: how its last poll ended and when it is asked next."""
+    _show(runs.feeds(), as_json, _feeds)
+
+
+@feeds_app.command("add")
+def feeds_add(
+    url: str,
+    title: Annotated[str, typer.Option(help="Its name; the feed's own when left out.")] = "",
+    nation: Annotated[str, typer.Option(help="uk, england, scotland, wales ...")] = "uk",
+    kind: Annotated[str, typer.Option(help="press, government, charity ...")] = "press",
+    note: Annotated[str, typer.Option(help="For people.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Ask a feed once and, when it answers, write it into the feeds file."""
+    _show(runs.add_feed(url, title, nation, kind, note), as_json, _pairs)
+
+
+@feeds_app.command("check")
+def feeds_check(
+    urls: Annotated[list[str] | None, typer.Argument(help="All feeds when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask feeds and keep nothing; status 1 when one of them fails."""
+    with _bars() as watch:
+        answers = runs.check_feeds(urls or [], watch)
+    _show(answers, as_json, _checks)
+    if not all(answer["works"] for answer in answers):
+        raise typer.Exit(BAD)
+
+
+@feeds_app.command("import")
+def feeds_import(file: Path, as_json: Json = False) -> None:
+    """Add the feeds of an OPML file to the feeds file."""
+    _show(runs.import_opml(str(file)), as_json, _pairs)
+
+
+@feeds_app.command("export")
+def feeds_export(
+    file: Annotated[Path | None, typer.Argument(help="Standard output when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the feeds file as OPML."""
+    opml = runs.export_opml()
+    if file:
+        file.write_text(opml, encoding="utf-8")
+        _show({"file": str(file)}, as_json, _pairs)
+    elif as_json:
+        _show({"opml": opml}, as_json, _pairs)
+    else:
+        sys.stdout.write(opml)
+
+
+# topic
+
+
+@topic_app.command("check")
+def topic_check(as_json: Json = False) -> None:
+    """Run the topic file's own examples; status 1 when one fails."""
+    done = runs.check_topic()
+    _show(done, as_json, _examples)
+    if done["failures"]:
+        raise typer.Exit(BAD)
+
+
+@topic_app.command("explain")
+def topic_explain(
+    reference: Annotated[str, typer.Argument(help="A text file, a known URL, or a number.")],
+    as_json: Json = False,
+) -> None:
+    """Score a text and show the evidence for every point."""
+    score = runs.explain_topic(reference)
+    if score is None:
+        _nothing(f"no text of {reference}: give a file, or an entry that was fetched", as_json)
+    else:
+        _show(score, as_json, _score)
+
+
+# how things look
+
+
+def _show(value: Any, as_json: bool, render: Callable[[Any], None]) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    else:
+        render(value)
+
+
+def _nothing(text: str, as_json: bool) -> None:
+    _show(None, as_json, lambda _: err.print(escape(text)))
+    raise typer.Exit(BAD)
+
+
+def _text(value: object) -> str:
+    """Return a value as safe text: no markup of ours in it, no control characters of theirs."""
+    return escape("".join(c if c.isprintable() else " " for c in str(value)))
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    if title:
+        out.print(f"\n[bold]{title}[/bold]")
+    table = Table(*columns, box=None, pad_edge=False)
+    table.columns[0].overflow = "fold"
+    return table
+
+
+def _pairs(values: Mapping[str, Any], title: str | None = None) -> None:
+    table = _table("", "", title=title)
+    table.show_header = False
+    for key, value in values.items():
+        table.add_row(f"[dim]{_text(key)}[/dim]", _text(value))
+    out.print(table)
+
+
+def _verbs(done: Mapping[str, Mapping[str, int]]) -> None:
+    for verb, counts in done.items():
+        _pairs({k: n for k, n in counts.items() if n} or {"nothing was due": ""}, title=verb)
+
+
+def _status(state: Mapping[str, Any]) -> None:
+    _pairs({"entries seen": state["entries"], "stories": state["stories"], "in": state["corpus"]})
+    _pairs(state["tally"], title="how entries ended (adds up to the entries seen)")
+    _pairs(state["feeds"], title="feeds")
+    table = _table("verb", "started", "took", "counts", title="last runs")
+    for run in state["runs"]:
+        took = f"{(run['ended'] - run['started']).total_seconds():.1f} s" if run["ended"] else "-"
+        counts = "  ".join(f"{k} {n}" for k, n in (run["counts"] or {}).items() if n)
+        ended = f"[red]{_text(run['failed'])}[/red]" if run["failed"] else _text(counts)
+        table.add_row(run["verb"], f"{run['started']:%d %b %H:%M:%S}", took, ended)
+    out.print(table)
+
+
+def _life(life: Mapping[str, Any]) -> None:
+    if entry := life.get("entry"):
+        shown = ("url", "title", "source", "published", "first_seen", "state", "attempts")
+        _pairs({key: entry[key] for key in shown}, title="announced")
+        for seen in life["sightings"]:
+            _pairs({"also": seen["source"]})
+        table = _table("when", "outcome", "detail", title="fetched")
+        for one in life["fetches"]:
+            detail = one["detail"] or f"{one['status']} {one['final_url']}"
+            table.add_row(f"{one['at']:%d %b %H:%M:%S}", _text(one["outcome"]), _text(detail))
+        out.print(table)
+    else:
+        out.print("put into the corpus by hand")
+    if verdict := life.get("verdict"):
+        said = {"reason": verdict["reason"], "evidence": verdict["evidence"] or "-"}
+        if verdict["score"] is not None:
+            said["topic score"] = f"{verdict['score']:.2f}"
+        said |= {"at": verdict["at"], "extractor": verdict["extractor"]}
+        _pairs(said, title="verdict")
+        _points(verdict["points"] or ())
+        for rule, line in verdict["removed"] or ():
+            out.print(f"  [dim]left out ({_text(rule)}):[/dim] {_text(line)}")
+    for key, title in (("story", "story"), ("copies", "is a copy of")):
+        if life.get(key):
+            _pairs(life[key], title=title)
+    where = {key: life[key] for key in ("file", "page") if key in life}
+    _pairs(where, title="where it lies")
+
+
+def _points(points: Iterable[Iterable[Any]]) -> None:
+    table = _table("points", "rule", "zone", "found")
+    for rule, zone, found, value in points:
+        table.add_row(f"{value:+.2f}", _text(rule), _text(zone), _text(found))
+    if table.row_count:
+        out.print(table)
+
+
+def _score(score: Mapping[str, Any]) -> None:
+    out.print(f"{_text(score['title'])}\n[bold]{_text(score['sentence'])}[/bold]")
+    _points(score["points"])
+
+
+def _differences(differences: list[str]) -> None:
+    for line in differences:
+        out.print(_text(line), soft_wrap=True)
+    if not differences:
+        out.print("corpus, catalog and archive agree")
+
+
+def _feeds(feeds: list[dict[str, Any]]) -> None:
+    table = _table("feed", "nation", "kind", "last poll", "next poll", "")
+    for feed in feeds:
+        due = feed.get("next_poll")
+        last = feed.get("outcome", "never_polled")
+        failing = f"[red]{_text(last)}[/red]" if feed.get("failures") else _text(last)
+        table.add_row(
+            f"{_text(feed['title'])}\n[dim]{_text(feed['url'])}[/dim]",
+            feed["nation"],
+            feed["kind"],
+            failing if feed["enabled"] else "[dim]disabled[/dim]",
+            f"{due:%d %b %H:%M}" if due and feed["enabled"] else "-",
+            f"[dim]{_text(feed.get('detail') or feed['note'])}[/dim]",
+        )
+    out.print(table)
+
+
+def _checks(answers: list[dict[str, Any]]) -> None:
+    table = _table("feed", "outcome", "entries", "newest", "")
+    for answer in answers:
+        colour = "green" if answer["works"] else "red"
+        table.add_row(
+            _text(answer["url"]),
+            f"[{colour}]{_text(answer['outcome'])}[/{colour}]",
+            str(answer["entries"]),
+            f"{answer['newest']:%d %b %Y}" if answer["newest"] else "-",
+            _text(answer["detail"]),
+        )
+    out.print(table)
+
+
+def _examples(done: Mapping[str, Any]) -> None:
+    failures = done["failures"]
+    for line in failures:
+        out.print(f"[red]fails[/red] {_text(line)}", soft_wrap=True)
+    passed = done["examples"] - len(failures)
+    out.print(f"{_text(done['topic'])}: {passed} of {done['examples']} examples pass")
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a watch that shows a bar for whatever takes longer than a moment, on a terminal."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+    )
+    began, tasks = time.monotonic(), dict[str, Any]()
+
+    def watch(verb: str, done: int, total: int) -> None:
+        if not err.is_terminal or time.monotonic() - began < PATIENCE:
+            return
+        if verb not in tasks:
+            progress.start()
+            tasks[verb] = progress.add_task(verb, total=total)
+        progress.update(tasks[verb], completed=done, total=total)
+
+    try:
+        yield watch
+    finally:
+        if tasks:
+            progress.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Sources -> entries in the catalog."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from ingest import schedule
+from ingest.abreast import abreast
+from ingest.dates import clamped
+from ingest.desk import Desk
+from ingest.errors import FeedError, FetchError, RunFailed
+from ingest.sources import SOURCES, Listing
+from ingest.urls import host_of
+from ingest.web.client import redacted
+from storage.model import Entry, Feed, FeedState
+
+log = structlog.get_logger(__name__)
+
+
+def discover(desk: Desk, ask_all: bool = False) -> dict[str, int]:
+    """Ask every feed that is due and add its entries; return how the polls ended.
+
+    The counts hold `feeds` (asked), `entries_new`, `entries_known` and one count per outcome.
+    ask_all asks feeds that are not due, too. Raises RunFailed when every feed asked failed.
+    """
+    began = desk.now()
+    desk.catalog.list_feeds(desk.feeds)
+    states = desk.catalog.feed_states()
+    due = [
+        feed
+        for feed in desk.feeds
+        if feed.enabled and (ask_all or (states[feed.url].next_poll or began) <= began)
+    ]
+    counts: Counter[str] = Counter(feeds=len(due), entries_new=0, entries_known=0)
+    failed = 0
+    if due:
+        desk.web  # noqa: B018  # a missing User-Agent stops the run here, not in every thread
+    for state, listed, new in desk.watched(
+        "discover",
+        abreast(due, lambda feed: host_of(feed.url), lambda f: _poll(desk, f, states[f.url])),
+        len(due),
+    ):
+        counts[state.outcome] += 1
+        counts["entries_new"] += new
+        counts["entries_known"] += listed - new
+        failed += state.failures > 0
+    if due and failed == len(due):
+        raise RunFailed(
+            f"every feed failed ({failed} of {failed}): {dict(counts)}; is the network there? "
+            "`newsdesk feeds list` shows the fault of each"
+        )
+    return dict(counts)
+
+
+def look(desk: Desk, feed: Feed) -> Listing:
+    """Ask a feed as if for the first time; raises FetchError or FeedError."""
+    return _look(desk, feed, FeedState(url=feed.url))
+
+
+def _look(desk: Desk, feed: Feed, state: FeedState) -> Listing:
+    source = SOURCES["feed"](feed, desk.web, desk.wait_turn, frozenset(desk.topic.tracking))
+    listing, now = source.entries(state), desk.now()
+    dated = tuple(
+        replace(entry, published=clamped(entry.published, now) if entry.published else None)
+        for entry in listing.entries
+    )
+    return replace(listing, entries=dated)
+
+
+def check(desk: Desk, feeds: Sequence[Feed]) -> list[dict[str, Any]]:
+    """Ask the feeds and keep nothing; return how each answered, in their order.
+
+    An answer holds `url`, `works`, `outcome`, `detail`, `entries`, and `newest`, the date of the
+    newest entry: a feed may parse well and hold one entry of years ago.
+    """
+    if feeds:
+        desk.web  # noqa: B018  # a missing User-Agent stops here, not in every thread
+    asked = abreast(feeds, lambda feed: host_of(feed.url), lambda feed: _check(desk, feed))
+    answers = {answer["url"]: answer for answer in desk.watched("check", asked, len(feeds))}
+    return [answers[feed.url] for feed in feeds]
+
+
+def _check(desk: Desk, feed: Feed) -> dict[str, Any]:
+    answer: dict[str, Any] = {"url": feed.url, "works": False, "entries": 0, "newest": None}
+    try:
+        listing = look(desk, feed)
+    except FetchError as error:
+        return {**answer, "outcome": str(error.fault), "detail": error.detail}
+    except FeedError as error:
+        return {**answer, "outcome": error.outcome, "detail": error.detail}
+    dates = [entry.published for entry in listing.entries if entry.published]
+    return {
+        **answer,
+        "works": True,
+        "outcome": listing.outcome,
+        "detail": listing.detail,
+        "entries": len(listing.entries),
+        "newest": max(dates, default=None),
+    }
+
+
+def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, int]:
+    """Ask one feed and record what came; return its new state, entries listed and new."""
+    entries: tuple[Entry, ...] = ()
+    try:
+        listing = _look(desk, feed, state)
+        after, entries = answered(desk, state, listing), listing.entries
+    except FetchError as error:
+        after = _failed(desk, state, str(error.fault), error.detail, error.retry_after)
+    except FeedError as error:
+        after = _failed(desk, state, error.outcome, error.detail, None)
+    new = desk.catalog.polled(after, entries, desk.now())
+    outcome = after.outcome
+    if outcome == "listed":
+        outcome = "new" if new else "nothing_new"
+    log.info(
+        "feed_polled",
+        source=redacted(feed.url),
+        outcome=outcome,
+        detail=after.detail,
+        entries=len(entries),
+        new=new,
+        next_poll=after.next_poll,
+    )
+    return replace(after, outcome=outcome), len(entries), new
+
+
+def answered(desk: Desk, state: FeedState, listing: Listing) -> FeedState:
+    """Return what to remember of a feed that answered."""
+    now = desk.now()
+    return replace(
+        state,
+        etag=listing.etag,
+        last_modified=listing.last_modified,
+        digest=listing.digest,
+        polled=now,
+        next_poll=schedule.after_success(state.url, now, listing.wait),
+        outcome=listing.outcome,
+        detail=listing.detail,
+        failures=0,
+    )
+
+
+def _failed(
+    desk: Desk, state: FeedState, outcome: str, detail: str, retry_after: timedelta | None
+) -> FeedState:
+    now, failures = desk.now(), state.failures + 1
+    return replace(
+        state,
+        polled=now,
+        next_poll=schedule.after_failure(state.url, now, failures, retry_after),
+        outcome=outcome,
+        detail=detail,
+        failures=failures,
+    )

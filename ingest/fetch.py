@@ -1,0 +1,101 @@
+"""Entries -> pages in the archive: hosts side by side, one host in turn."""
+
+import hashlib
+from collections import Counter
+from datetime import timedelta
+
+import structlog
+
+from ingest.abreast import abreast
+from ingest.desk import Desk
+from ingest.errors import Fault, FetchError, RunFailed
+from ingest.urls import host_of
+from ingest.web.client import redacted
+from storage.model import Page, Waiting
+
+log = structlog.get_logger(__name__)
+
+# After each try that failed in passing; then the fault is the verdict. story-indexer asks ten
+# times, an hour apart; the same span with fewer requests.
+RETRIES = (timedelta(hours=1), timedelta(hours=3), timedelta(hours=9), timedelta(hours=24))
+LONGEST_WAIT = timedelta(days=2)  # a Retry-After beyond this is cut to it
+BUDGET = timedelta(minutes=20)  # what is left over then waits for the next run, which is no fault
+BATCH = 5000  # entries a run, so that memory does not grow with the backlog
+HTML = ("text/html", "application/xhtml+xml")
+
+
+def fetch(desk: Desk, limit: int = BATCH, budget: timedelta = BUDGET) -> dict[str, int]:
+    """Fetch the page of every entry that is due; return how the tries ended.
+
+    The counts hold `pages` (asked for), `fetched`, one count per fault, and `left_over` for
+    those that the budget did not reach. Raises RunFailed when every page asked for failed.
+    """
+    waiting = desk.catalog.to_fetch(desk.now(), limit)
+    until = desk.now() + budget
+    counts: Counter[str] = Counter(pages=0, fetched=0)
+    if waiting:
+        desk.robots  # noqa: B018  # a missing User-Agent stops the run here, not in every thread
+    for outcome in desk.watched(
+        "fetch",
+        abreast(
+            waiting,
+            lambda one: host_of(one.entry.url),
+            lambda one: _fetch(desk, one) if desk.now() < until else "left_over",
+        ),
+        len(waiting),
+    ):
+        counts[outcome] += 1
+    asked = len(waiting) - counts["left_over"] - counts["done_elsewhere"]
+    counts["pages"] = asked
+    if asked and not counts["fetched"]:
+        raise RunFailed(
+            f"every page failed ({asked} of {asked}): {dict(counts)}; is the network there? "
+            "`newsdesk status` shows the faults"
+        )
+    return dict(counts)
+
+
+def _fetch(desk: Desk, waiting: Waiting) -> str:
+    """Fetch one page; return "fetched" or the fault."""
+    entry = waiting.entry
+    if not desk.catalog.is_new(waiting.id):
+        return "done_elsewhere"
+    try:
+        page = desk.web.get(entry.url, may_ask=desk.may_ask)
+        if not is_html(page):
+            kind = page.header("content-type") or "none"
+            raise FetchError(entry.url, Fault.NOT_HTML, f"content type {kind}", page.status)
+    except FetchError as error:
+        _faulted(desk, waiting, error)
+        return str(error.fault)
+    place = desk.archive.append(page)
+    digest = hashlib.sha256(page.content).hexdigest()
+    desk.catalog.fetched(waiting.id, page, place, digest)
+    log.info("page_fetched", url=redacted(page.final_url), bytes=len(page.payload), file=place.file)
+    return "fetched"
+
+
+def is_html(page: Page) -> bool:
+    """Tell whether a page is HTML by its content type, or by its first bytes without one."""
+    kind = (page.header("content-type") or "").partition(";")[0].strip().lower()
+    if kind:
+        return kind in HTML
+    return page.content.lstrip()[:200].lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _faulted(desk: Desk, waiting: Waiting, error: FetchError) -> None:
+    now = desk.now()
+    next_try = None
+    if error.fault.passing and waiting.attempts < len(RETRIES):
+        wait = max(RETRIES[waiting.attempts], error.retry_after or timedelta(0))
+        next_try = now + min(wait, LONGEST_WAIT)
+    tries = f"try {waiting.attempts + 1} of {len(RETRIES) + 1}: " if error.fault.passing else ""
+    detail = f"{tries}{error.detail}"
+    desk.catalog.faulted(waiting.id, now, str(error.fault), detail, next_try)
+    log.info(
+        "page_not_fetched",
+        url=redacted(waiting.entry.url),
+        fault=str(error.fault),
+        detail=detail,
+        next_try=next_try,
+    )

@@ -1,0 +1,116 @@
+"""What people ask of the shelves: status, the life of one entry, and whether the shelves agree."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ingest.desk import Desk
+from ingest.urls import canonical
+from storage.corpus import name_of, number_of, validate
+from storage.errors import StorageError
+from storage.model import Feed, FeedState, Place
+
+
+def status(desk: Desk) -> dict[str, Any]:
+    """Return the state of the desk: tally, stories, feeds by outcome, the last runs.
+
+    `tally` has one count per reason, `to_fetch` and `to_sift`; they add up to `entries`.
+    """
+    tally = desk.catalog.tally()
+    states = [state for _, state in feeds(desk) if state]
+    return {
+        "entries": desk.catalog.entries_seen(),
+        "tally": tally,
+        "stories": len(desk.catalog.names()),
+        "corpus": desk.settings.corpus,
+        "feeds": {
+            "listed": len(desk.feeds),
+            "enabled": sum(feed.enabled for feed in desk.feeds),
+            **Counter(state.outcome for state in states),
+        },
+        "runs": desk.catalog.runs(10),
+    }
+
+
+def feeds(desk: Desk) -> list[tuple[Feed, FeedState | None]]:
+    """Return each feed of the feeds file with what we remember of it; None if never polled."""
+    states = desk.catalog.feed_states()
+    return [(feed, states.get(feed.url)) for feed in desk.feeds]
+
+
+def life(desk: Desk, reference: str) -> dict[str, Any] | None:
+    """Return the whole life of one entry: by its URL, its story's file or number; or None.
+
+    Holds `entry`, `sightings`, `fetches`, `verdict`, `story`, `copies` (the story it copies) and
+    `file`, `page`: where text and page lie. A story put there by hand has no entry.
+    """
+    wanted = [Path(reference).name if number_of(Path(reference).name) is not None else reference]
+    if "://" in reference:
+        with suppress(ValueError):
+            wanted.append(canonical(reference, frozenset(desk.topic.tracking)))
+    found = next((life for one in wanted if (life := desk.catalog.life(one))), None)
+    if found is None:
+        return None
+    if story := found.get("story"):
+        story.pop("pending", None)
+        story.pop("exact", None)
+        found["file"] = f"{desk.settings.corpus}/{story['name']}"
+    if found.get("copies"):
+        found["copies"] = {key: found["copies"][key] for key in ("number", "name", "title", "url")}
+    place = next((f for f in reversed(found.get("fetches", ())) if f["file"]), None)
+    if place:
+        found["place"] = Place(file=place["file"], offset=place["offset"], length=place["length"])
+        found["page"] = f"{desk.settings.archive / place['file']} at byte {place['offset']}"
+    return found
+
+
+def verify(desk: Desk) -> list[str]:
+    """Check corpus, catalog and archive against each other; return every difference."""
+    return [*_corpus(desk), *desk.catalog.contradictions(), *_tally(desk), *_archive(desk)]
+
+
+def _corpus(desk: Desk) -> Iterator[str]:
+    rows = {row["name"]: row for row in desk.catalog.stories()}
+    files = desk.corpus.names()
+    for name in desk.corpus.strangers():
+        yield f"corpus: {name}: no story file; move it away"
+    for name in sorted(set(rows) - set(files)):
+        yield f"corpus: {name}: the catalog knows it, the file is gone"
+    for name in files:
+        data = desk.corpus.read(name)
+        ours = name in rows and rows[name]["page_sha256"] is not None
+        yield from (f"corpus: {breach}" for breach in validate(name, data, strict=ours))
+        if name not in rows:
+            yield f"corpus: {name}: not in the catalog; `newsdesk adopt` takes it up"
+        elif hashlib.sha256(data).hexdigest() != rows[name]["sha256"]:
+            yield f"corpus: {name}: its bytes are not those that were kept"
+        elif ours and name_of(rows[name]["number"], data) != name:
+            yield f"corpus: {name}: its name is not that of its bytes"
+    numbers = Counter(number for name in files if (number := number_of(name)) is not None)
+    yield from (f"corpus: {number:03d}: used {n} times" for number, n in numbers.items() if n > 1)
+    if numbers:
+        gaps = sorted(set(range(min(numbers), max(numbers))) - set(numbers))
+        yield from (f"corpus: {number:03d}: no file has this number" for number in gaps)
+
+
+def _tally(desk: Desk) -> Iterator[str]:
+    seen, counted = desk.catalog.entries_seen(), sum(desk.catalog.tally().values())
+    if seen != counted:
+        yield f"catalog: {seen} entries seen, {counted} in the tally"
+    for number, name, _ in desk.catalog.pending():
+        yield f"catalog: story {number} ({name}) is not known to be written; sift again"
+
+
+def _archive(desk: Desk) -> Iterator[str]:
+    places = list(desk.catalog.places())
+    for url, place, sha256 in desk.watched("verify", places, len(places)):
+        try:
+            page = desk.archive.read(place)
+        except StorageError as error:
+            yield f"archive: {url}: {error}"
+            continue
+        if hashlib.sha256(page.content).hexdigest() != sha256:
+            yield f"archive: {url}: the page at {place.file}:{place.offset} is another"

@@ -1,0 +1,243 @@
+"""The entry points: plain values in, plain counts out. All that Airflow and the CLI call."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ingest import feedlist, report
+from ingest import settings as environment
+from ingest.desk import Desk
+from ingest.discover import answered, check, look
+from ingest.discover import discover as _discover
+from ingest.errors import RunFailed
+from ingest.fetch import fetch as _fetch
+from ingest.score import check as check_examples
+from ingest.score import explain
+from ingest.sift import adopt as _adopt
+from ingest.sift import points, reread
+from ingest.sift import sift as _sift
+from ingest.urls import canonical
+from storage.corpus import parse
+from storage.errors import NewsError
+from storage.model import Feed, FeedState, Story
+
+log = structlog.get_logger(__name__)
+
+Watch = Callable[[str, int, int], None]
+
+
+def unwatched(_verb: str, _done: int, _total: int) -> None:
+    """Watch nothing."""
+
+
+def discover(ask_all: bool = False, watch: Watch = unwatched) -> dict[str, int]:
+    """Ask the feeds that are due, or all enabled ones, for entries."""
+    with _desk(watch) as desk:
+        return _recorded(desk, "discover", lambda: _discover(desk, ask_all))
+
+
+def fetch(watch: Watch = unwatched) -> dict[str, int]:
+    """Fetch the pages that are due."""
+    with _desk(watch) as desk:
+        return _recorded(desk, "fetch", lambda: _fetch(desk))
+
+
+def sift(watch: Watch = unwatched) -> dict[str, int]:
+    """Judge the fetched pages and keep the stories that are new."""
+    with _desk(watch) as desk:
+        return _recorded(desk, "sift", lambda: _sift(desk))
+
+
+def poll(ask_all: bool = False, watch: Watch = unwatched) -> dict[str, dict[str, int]]:
+    """Discover, fetch and sift, in a row.
+
+    When a verb's run fails, the ones after it still work off what lies ready; then the failure
+    is raised.
+    """
+    done: dict[str, dict[str, int]] = {}
+    failed: list[RunFailed] = []
+    verbs: dict[str, Callable[[], dict[str, int]]] = {
+        "discover": lambda: discover(ask_all, watch),
+        "fetch": lambda: fetch(watch),
+        "sift": lambda: sift(watch),
+    }
+    for verb, run in verbs.items():
+        try:
+            done[verb] = run()
+        except RunFailed as error:
+            failed.append(error)
+    if failed:
+        raise RunFailed("; ".join(map(str, failed)))
+    return done
+
+
+def adopt(watch: Watch = unwatched) -> dict[str, int]:
+    """Take up the stories that people put into the corpus folder."""
+    with _desk(watch) as desk:
+        return _recorded(desk, "adopt", lambda: _adopt(desk))
+
+
+def init(watch: Watch = unwatched) -> dict[str, Any]:
+    """Make the shelves, read every file once, take up the stories that are there."""
+    with _desk(watch) as desk:
+        taken = _recorded(desk, "adopt", lambda: _adopt(desk))
+        desk.catalog.list_feeds(desk.feeds)
+        enabled = sum(feed.enabled for feed in desk.feeds)
+        return {
+            "corpus": desk.settings.corpus,
+            "archive": str(desk.archive.folder),
+            "topic": desk.topic.name,
+            "feeds": len(desk.feeds),
+            "enabled": enabled,
+            **taken,
+        }
+
+
+def settings() -> dict[str, str]:
+    """Return every setting as read, without passwords."""
+    return environment.read().shown()
+
+
+def status() -> dict[str, Any]:
+    """Return tally, stories, feeds and the last runs; see report.status."""
+    with _desk() as desk:
+        return report.status(desk)
+
+
+def why(reference: str) -> dict[str, Any] | None:
+    """Return the life of one entry, by URL, file or number; None when nothing is known."""
+    with _desk() as desk:
+        life = report.life(desk, reference)
+        if life:
+            life.pop("place", None)
+        return life
+
+
+def verify(watch: Watch = unwatched) -> list[str]:
+    """Return every way in which corpus, catalog and archive differ."""
+    with _desk(watch) as desk:
+        return report.verify(desk)
+
+
+def export(folder: str, watch: Watch = unwatched) -> dict[str, int]:
+    """Write texts, JSON Lines and Parquet into a folder."""
+    from ingest.export import export as _export  # pyarrow: 0.4 s that no other verb needs
+
+    with _desk(watch) as desk:
+        return _export(desk, Path(folder))
+
+
+def feeds() -> list[dict[str, Any]]:
+    """Return each feed of the feeds file with what we remember of it."""
+    with _desk() as desk:
+        return [
+            {**(asdict(state) if state else {}), **asdict(feed)}
+            for feed, state in report.feeds(desk)
+        ]
+
+
+def add_feed(url: str, title: str, nation: str, kind: str, note: str = "") -> dict[str, Any]:
+    """Ask a new feed once and, when it answers, write it into the feeds file.
+
+    That one request is also its first poll. Raises FetchError or FeedError, and adds nothing,
+    when it is no feed.
+    """
+    with _desk() as desk:
+        listing = look(desk, Feed(url=url, title=title))
+        feed = Feed(
+            url=url, title=title or listing.title or url, nation=nation, kind=kind, note=note
+        )
+        feedlist.add(desk.settings.feeds, feed)
+        desk.catalog.list_feeds(feedlist.load(desk.settings.feeds))
+        after = answered(desk, FeedState(url=url), listing)
+        new = desk.catalog.polled(after, listing.entries, desk.now())
+        return {**asdict(feed), "entries": len(listing.entries), "entries_new": new}
+
+
+def check_feeds(urls: Sequence[str] = (), watch: Watch = unwatched) -> list[dict[str, Any]]:
+    """Ask feeds (all of the feeds file, disabled ones too, without URLs) and keep nothing.
+
+    Each answer has `url`, `outcome`, `detail`, `entries` and `newest`, an entry's date.
+    """
+    with _desk(watch) as desk:
+        listed = {feed.url: feed for feed in desk.feeds}
+        asked = [listed.get(u, Feed(url=u, title="")) for u in urls] or list(desk.feeds)
+        return check(desk, asked)
+
+
+def import_opml(path: str) -> dict[str, Any]:
+    """Add an OPML file's feeds to the feeds file; those that are there already stay as they are."""
+    with _desk() as desk:
+        known = {canonical(feed.url) for feed in desk.feeds}
+        feeds, notes = feedlist.from_opml(Path(path).read_bytes())
+        new = [feed for feed in feeds if canonical(feed.url) not in known]
+        for feed in new:
+            feedlist.add(desk.settings.feeds, feed)
+        return {"added": len(new), "known": len(feeds) - len(new), "notes": list(notes)}
+
+
+def export_opml() -> str:
+    """Return the feeds file as OPML."""
+    with _desk() as desk:
+        return feedlist.to_opml(desk.feeds).decode()
+
+
+def check_topic() -> dict[str, Any]:
+    """Run the topic file's examples; `failures` says which fail, and how."""
+    with _desk() as desk:
+        topic = desk.topic
+        examples = len(topic.yes) + len(topic.no)
+        return {"topic": topic.name, "examples": examples, "failures": check_examples(topic)}
+
+
+def explain_topic(reference: str) -> dict[str, Any] | None:
+    """Score a story file, or an entry we know by URL or number; None when we have no text of it."""
+    with _desk() as desk:
+        if Path(reference).is_file():
+            story = parse(Path(reference).read_bytes())
+        else:
+            found = _story(desk, reference)
+            if found is None:
+                return None
+            story = found
+        score = explain(desk.topic, story.title, story.text)
+        return {
+            "title": story.title,
+            "score": score.score,
+            "decision": score.decision,
+            "sentence": str(score),
+            "points": points(score),
+        }
+
+
+def _story(desk: Desk, reference: str) -> Story | None:
+    """Return the text of an entry: from its corpus file, else from its page in the archive."""
+    found = report.life(desk, reference) or {}
+    if found.get("story"):
+        name = found["story"]["name"]
+        return parse(desk.corpus.read(name), name)
+    return reread(desk, found["place"]) if found.get("place") else None
+
+
+@contextmanager
+def _desk(watch: Watch = unwatched) -> Iterator[Desk]:
+    with Desk(environment.read(), watch=watch) as desk:
+        yield desk
+
+
+def _recorded(desk: Desk, verb: str, run: Callable[[], dict[str, int]]) -> dict[str, int]:
+    """Run a verb and note in the catalog how it went; one log line with its tally."""
+    number = desk.catalog.begin_run(verb, desk.now())
+    try:
+        counts = run()
+    except NewsError as error:
+        desk.catalog.end_run(number, desk.now(), {}, str(error))
+        log.info("run_failed", verb=verb, detail=str(error))
+        raise
+    desk.catalog.end_run(number, desk.now(), counts, None)
+    log.info("run_ended", verb=verb, **counts)
+    return counts

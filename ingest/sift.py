@@ -1,0 +1,301 @@
+"""Archive -> corpus: extract, judge, keep. Sends no request."""
+
+import sys
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+
+from ingest import topics
+from ingest.dates import LONDON
+from ingest.desk import Desk
+from ingest.errors import RunFailed
+from ingest.extract import Extract, Hints, extract
+from ingest.filters import ALONE, BESIDE, Case, judge
+from ingest.filters.off_topic import UNREAD
+from ingest.fingerprint import fingerprint
+from ingest.likeness import kin
+from ingest.score import VERSION, TopicScore, explain, prefilter
+from ingest.topics import Topic
+from ingest.urls import canonical
+from ingest.web.client import redacted
+from ingest.workers import Workers
+from storage.corpus import compose, name_of, number_of, parse, render
+from storage.errors import FormatError, StorageError
+from storage.model import Fingerprint, Judgement, Lookalike, Page, Place, Story, Verdict, Waiting
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500  # entries looked up at once; bounds memory, changes no outcome
+NOTHING = Story(title="", text="")
+EXTRACTOR = f"trafilatura {version('trafilatura')}, newsdesk {version('newsdesk')}"
+SMALL = 40_000  # bytes; a smaller page may be a wall, and is cheap to read
+BROKEN = {"extract_failed", "extract_timeout", "extract_crashed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a child process is given: one page, and where to find the topic."""
+
+    content: bytes
+    content_type: str
+    url: str
+    hints: Hints
+    topic: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a child process makes of one page; no story when the page gave none."""
+
+    extract: Extract
+    story: Story = NOTHING
+    fingerprint: Fingerprint | None = None
+    score: TopicScore | None = None
+
+
+@cache
+def _topic(path: Path) -> Topic:
+    return topics.load(path)
+
+
+def read(sheet: Sheet) -> Reading:
+    """Extract a page's story, take its fingerprint and score its topic; runs in a child process."""
+    topic = _topic(sheet.topic)
+    if len(sheet.content) > SMALL and not prefilter(topic, sheet.content):
+        return Reading(Extract(fault=UNREAD, detail="no word of the topic on the page"))
+    found = extract(sheet.content, sheet.content_type, sheet.url, sheet.hints)
+    if found.fault:
+        return Reading(found)
+    try:
+        story = compose(
+            found.title,
+            found.blocks,
+            url=found.canonical or canonical(sheet.url, frozenset(topic.tracking)),
+            published=found.published,
+            date_source=found.date_source,
+            language=found.language,
+        )
+    except FormatError as error:
+        return Reading(replace(found, fault="extract_failed", detail=str(error)))
+    return Reading(found, story, fingerprint(story), explain(topic, story.title, story.text))
+
+
+def _lost(fault: str, detail: str) -> Reading:
+    return Reading(Extract(fault=fault, detail=detail))
+
+
+def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
+    """Judge every fetched entry and keep what is new; return how many ended with which reason.
+
+    Takes up hand-put files first. `pages` counts the entries judged and equals the sum of the
+    reasons. Raises RunFailed when not one page could be read.
+    """
+    counts: Counter[str] = Counter({**adopt(desk), "pages": 0})
+    settle(desk)
+    total = min(desk.catalog.tally().get("to_sift", 0), limit or sys.maxsize)
+    for verdict in desk.watched("sift", _verdicts(desk, total), total):
+        counts["pages"] += 1
+        counts[verdict.reason] += 1
+    broken = sum(counts[reason] for reason in BROKEN)
+    if counts["pages"] and broken == counts["pages"]:
+        raise RunFailed(
+            f"every page failed ({broken} of {broken}): {dict(counts)}; `newsdesk why URL` shows "
+            "what the extractor said of each"
+        )
+    return dict(counts)
+
+
+def _verdicts(desk: Desk, total: int) -> Iterator[Verdict]:
+    with Workers(read, _lost) as workers:
+        while total > 0 and (batch := desk.catalog.to_sift(min(BATCH, total))):
+            total -= len(batch)
+            pages: deque[tuple[Waiting, Page]] = deque()
+            for reading in workers.map(_sheets(desk, batch, pages)):
+                waiting, page = pages.popleft()
+                yield _settle_one(desk, waiting, page, reading)
+
+
+def _sheets(
+    desk: Desk, batch: Iterable[Waiting], pages: "deque[tuple[Waiting, Page]]"
+) -> Iterator[tuple[Sheet]]:
+    """Yield one sheet a page, and note which page it is of."""
+    for waiting in batch:
+        assert waiting.place
+        try:
+            page = desk.archive.read(waiting.place)
+        except StorageError as error:  # fetch it anew: a page lost is not a story lost
+            now = desk.now()
+            desk.catalog.faulted(waiting.id, now, "page_lost", str(error), next_try=now)
+            log.warning("page_lost", url=redacted(waiting.entry.url), detail=str(error))
+            continue
+        pages.append((waiting, page))
+        announced = waiting.entry.published
+        hints = Hints(
+            title=waiting.entry.title,
+            published=announced and announced.astimezone(LONDON).date(),
+            fetched=page.fetched.date(),
+        )
+        yield (_sheet(desk, page, hints),)
+
+
+def _sheet(desk: Desk, page: Page, hints: Hints) -> Sheet:
+    return Sheet(
+        content=page.content,
+        content_type=page.header("content-type") or "",
+        url=page.final_url,
+        hints=hints,
+        topic=desk.settings.topic,
+    )
+
+
+def reread(desk: Desk, place: Place) -> Story | None:
+    """Return the story of a page in the archive as today's code extracts it; None for none."""
+    page = desk.archive.read(place)
+    with Workers(read, _lost, count=1) as workers:
+        (reading,) = workers.map([(_sheet(desk, page, Hints()),)])
+    return reading.story if reading.story.text else None
+
+
+def _settle_one(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> Verdict:
+    """Judge one page, keep its story if it is new, and record the verdict."""
+    case = Case(
+        entry=waiting.entry,
+        url=page.final_url,
+        status=page.status,
+        hops=page.hops,
+        headers=page.headers,
+        extract=reading.extract,
+        story=reading.story,
+        topic=desk.topic,
+        score=reading.score,
+    )
+    grounds = Judgement(
+        score=reading.score.score if reading.score else None,
+        points=points(reading.score),
+        removed=tuple((one.rule, one.line) for one in reading.extract.removed),
+        extractor=EXTRACTOR,
+        topic=f"{desk.topic.digest} scorer {VERSION}",
+    )
+    verdict = judge(case, ALONE)
+    name = ""
+    if verdict.keep:
+        assert reading.fingerprint
+        verdict, name = _admit(desk, waiting, case, reading.fingerprint, grounds)
+    else:
+        desk.catalog.decide(waiting.id, verdict, grounds, desk.now())
+    log.info(
+        "story_kept" if verdict.keep else "story_dropped",
+        url=redacted(page.final_url),
+        title=case.story.title or waiting.entry.title,
+        reason=verdict.reason,
+        detail=verdict.evidence,
+        story=name,
+    )
+    return verdict
+
+
+def points(score: TopicScore | None) -> tuple[tuple[str, str, str, float], ...]:
+    """Return a score's evidence in plain values: rule, zone, words found, points."""
+    evidence = score.evidence if score else ()
+    return tuple((e.rule, e.zone, " + ".join(e.found), e.points) for e in evidence)
+
+
+def _admit(
+    desk: Desk, waiting: Waiting, case: Case, found: Fingerprint, grounds: Judgement
+) -> tuple[Verdict, str]:
+    """Compare a story with all that is kept and take it in if it is new; return its file's name.
+
+    The decision is committed with the file's bytes, then the file is written, then the bytes are
+    forgotten. Whoever sifts next writes what a killed worker left unwritten, so that numbers
+    have no gaps.
+    """
+    data, number, name = b"", -1, ""
+    with desk.catalog.admission() as admission:
+        alike = admission.alike({case.story.url, case.entry.url}, found)
+        lookalikes = tuple(_lookalikes(desk, alike))
+        case = replace(case, lookalikes=lookalikes, kin=tuple(kin(case.story, lookalikes)))
+        verdict = judge(case, BESIDE)
+        if verdict.keep:
+            data = render(case.story)
+            number = admission.next_number()
+            name = name_of(number, data)
+        elif verdict.reason.startswith("duplicate"):
+            likest = case.kin[0].lookalike if case.kin else case.lookalikes[0]
+            grounds = replace(grounds, like=likest.number)
+        if not admission.decide(waiting.id, verdict, grounds, desk.now()):
+            return Verdict("done_elsewhere"), ""
+        if verdict.keep:
+            admission.take(
+                number,
+                name,
+                case.story,
+                found,
+                sha256=sha256(data).hexdigest(),
+                now=desk.now(),
+                entry=waiting.id,
+                pending=data,
+                related={k.lookalike.number: k.likeness.containment for k in case.kin},
+            )
+    if verdict.keep:
+        desk.corpus.keep(name, data)
+        desk.catalog.settle(number)
+    return verdict, name
+
+
+def _lookalikes(
+    desk: Desk, alike: Iterable[tuple[int, str, str, bytes | None]]
+) -> Iterator[Lookalike]:
+    for number, name, how, pending in alike:
+        try:
+            data = pending or desk.corpus.read(name)
+        except StorageError as error:  # `newsdesk verify` tells people; a copy of it may come in
+            log.warning("story_missing", story=name, detail=str(error))
+            continue
+        yield Lookalike(number=number, name=name, how=how, story=parse(data, name))
+
+
+def settle(desk: Desk) -> None:
+    """Write the files of stories taken in by a worker that ended before it wrote them."""
+    for number, name, data in desk.catalog.pending():
+        desk.corpus.keep(name, data)
+        desk.catalog.settle(number)
+
+
+def adopt(desk: Desk) -> dict[str, int]:
+    """Take up the story files that people put into the corpus; return `adopted`, `unreadable`.
+
+    They count as existing corpus from then on: their numbers are taken, and copies of them are
+    refused. A file that breaks the format, or whose number is taken, is left alone and reported.
+    """
+    settle(desk)
+    known = desk.catalog.names()
+    numbers = set(known.values())
+    fresh = [name for name in desk.corpus.names() if name not in known]
+    counts = {"adopted": 0, "unreadable": 0}
+    for name in desk.watched("adopt", fresh, len(fresh)):
+        number = number_of(name)
+        assert number is not None
+        data = desk.corpus.read(name)
+        try:
+            story = parse(data, name)
+            if number in numbers:
+                raise FormatError(f"{name}: its number is taken: give it the next free one")
+        except FormatError as error:
+            counts["unreadable"] += 1
+            log.warning("file_not_adopted", story=name, detail=str(error))
+            continue
+        digest = sha256(data).hexdigest()
+        with desk.catalog.admission() as admission:
+            if admission.has(number):  # another worker took it up in the meantime
+                continue
+            admission.take(number, name, story, fingerprint(story), sha256=digest, now=desk.now())
+        numbers.add(number)
+        counts["adopted"] += 1
+        log.info("story_adopted", story=name, title=story.title)
+    return counts

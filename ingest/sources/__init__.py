@@ -1,0 +1,15 @@
+"""Where entries come from: each kind of source is one file here and one line in SOURCES."""
+
+from collections.abc import Callable, Mapping
+
+from ingest.sources.feed import FeedSource
+from ingest.sources.listing import Listing, Source
+from ingest.web.client import Web
+from storage.model import Feed
+
+MayAsk = Callable[[str], None]
+SOURCES: Mapping[str, Callable[[Feed, Web, MayAsk, frozenset[str]], Source]] = {
+    "feed": FeedSource,
+}
+
+__all__ = ["SOURCES", "Listing", "Source"]
