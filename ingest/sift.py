@@ -97,7 +97,6 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
     reasons. Raises RunFailed when not one page could be read.
     """
     counts: Counter[str] = Counter({**adopt(desk), "pages": 0})
-    settle(desk)
     total = min(desk.catalog.tally().get("to_sift", 0), limit or sys.maxsize)
     for verdict in desk.watched("sift", _verdicts(desk, total), total):
         counts["pages"] += 1
@@ -112,6 +111,8 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
 
 
 def _verdicts(desk: Desk, total: int) -> Iterator[Verdict]:
+    if not total:
+        return
     with Workers(read, _lost) as workers:
         while total > 0 and (batch := desk.catalog.to_sift(min(BATCH, total))):
             total -= len(batch)

@@ -13,7 +13,6 @@ import zlib
 from datetime import UTC, datetime
 from http.client import responses
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from warcio.archiveiterator import ArchiveIterator
@@ -49,12 +48,7 @@ class Archive:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

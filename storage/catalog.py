@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import (
@@ -46,6 +45,7 @@ from storage.model import (
     Waiting,
 )
 
+PATIENCE = 60_000  # milliseconds to wait for another writer, on SQLite
 _LOCK = 0x6E657773  # "news": the one advisory lock that admissions and upgrades share
 _CHUNK = 500  # bound values a statement: SQLite takes 32,766, older ones 999
 _NEW, _FETCHED, _DECIDED = "new", "fetched", "decided"
@@ -57,7 +57,7 @@ def _tune(connection: Any, _record: object) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",  # a kill loses nothing; a power cut at most the last commits
-        "busy_timeout=60000",
+        f"busy_timeout={PATIENCE}",
         "foreign_keys=ON",
         "wal_autocheckpoint=16000",  # measured: p95 of an insert 8.7 -> 5.4 ms
     ):
@@ -67,6 +67,15 @@ def _tune(connection: Any, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what a database says when it is lost, locked or full into an error of ours."""
+    try:
+        yield
+    except OperationalError as error:
+        raise StorageError(f"the catalog cannot be used: {error.orig}") from error
 
 
 class Catalog:
@@ -92,24 +101,14 @@ class Catalog:
             with self._write() as connection:
                 self._lock(connection)
                 schema.upgrade(connection, schema.UPGRADES)
-        except OperationalError as error:
+        except StorageError as error:
             self.close()
-            raise StorageError(
-                f"the catalog {where.render_as_string()} cannot be opened: {error.orig}"
-            ) from error
-        except StorageError:
-            self.close()
-            raise
+            raise StorageError(f"{where.render_as_string()}: {error}") from error
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -118,13 +117,12 @@ class Catalog:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        engine = self._engine.execution_options(writes=True)
-        with engine.begin() as connection:
+        with _told(), self._engine.execution_options(writes=True).begin() as connection:
             yield connection
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with self._engine.connect() as connection:
+        with _told(), self._engine.connect() as connection:
             yield connection
 
     def _lock(self, connection: Connection) -> None:

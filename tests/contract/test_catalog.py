@@ -333,7 +333,7 @@ def test_a_url_that_names_no_database_says_what_to_use(wrong: str) -> None:
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
-    with pytest.raises(StorageError, match="cannot be opened") as caught:
+    with pytest.raises(StorageError, match="cannot be used") as caught:
         Catalog("postgresql+psycopg://me:secret@127.0.0.1:9/none")
 
     assert "secret" not in str(caught.value)
