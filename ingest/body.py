@@ -6,6 +6,7 @@ together 0.006; ingest.furniture adds 0.006 after it. trafilatura is imported on
 costs a process 0.4 s and 40 MB.
 """
 
+import logging
 import re
 from collections import defaultdict
 from functools import lru_cache
@@ -17,6 +18,8 @@ from ingest.furniture import Removed
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
+# What it says of a page it cannot read, the page's fault says already.
+logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
 _INERT = (  # hold no story; left in, they cost a fifth of the time
     "script", "style", "svg", "template", "iframe", "link", "meta", "select", "button", "input",
     "textarea", "canvas", "object", "embed", "video", "audio", "source", "picture", "map",

@@ -33,6 +33,8 @@ _META_DAYS = (
     "publishdate", "publish-date", "publication_date", "article.published", "dc.date.issued",
     "dcterms.created", "dc.date", "dcterms.date", "sailthru.date", "parsely-pub-date",
 )  # fmt: skip
+_BREAK = re.compile(r"\n|<(?:br|/?(?:p|div|li|h\d))\b[^>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z][^>]*>", re.IGNORECASE)
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d|\d{8}(?!\d)")
 _PART = re.compile(r"\s+[|–—·•»:~/-]+\s+|\s*[|»]\s*|:\s+")  # divides a title
 _ID = re.compile(r"\d{5,}")
@@ -45,7 +47,7 @@ class Declared:
     """A page's own statements, as they stand there."""
 
     titles: tuple[tuple[str, ...], ...] = ((), (), (), ())  # JSON-LD, h1, Open Graph, <title>
-    names: frozenset[str] = frozenset()  # of its site, sections and authors, in normal form
+    names: tuple[str, ...] = ()  # of its site, sections and authors
     days: tuple[tuple[str, str], ...] = ()  # (source, as written), the most believable first
     canonical: str = ""  # absolute
     language: str = ""  # primary subtag of <html lang>
@@ -55,7 +57,7 @@ class Declared:
     free: bool | None = None  # isAccessibleForFree
     content_tier: str = ""
     words: int = 0  # wordCount
-    body: str = ""  # articleBody
+    body: tuple[str, ...] = ()  # articleBody, line by line, its markup gone
 
 
 def read(tree: "HtmlElement", url: str) -> Declared:
@@ -87,7 +89,7 @@ def read(tree: "HtmlElement", url: str) -> Declared:
     )
     return Declared(
         titles=tuple(tuple(filter(None, source)) for source in titles),
-        names=frozenset(filter(None, (normal(n) for name in names for n in name.split(";")))),
+        names=tuple(filter(None, (one.strip() for name in names for one in name.split(";")))),
         days=tuple((source, raw) for source, raw in days if raw and isinstance(raw, str)),
         canonical=_absolute(link.strip(), url),
         language=re.split("[-_]", tree.get("lang", "").strip().lower())[0],
@@ -97,7 +99,7 @@ def read(tree: "HtmlElement", url: str) -> Declared:
         free={"true": True, "false": False}.get(str(page.get("isAccessibleForFree")).lower()),
         content_tier=meta.get("article:content_tier", "").lower(),
         words=int(count) if re.fullmatch(r"\d{1,6}", count := str(page.get("wordCount"))) else 0,
-        body=body if isinstance(body := page.get("articleBody"), str) else "",
+        body=_lines(page.get("articleBody")),
     )
 
 
@@ -109,7 +111,7 @@ def headline(declared: Declared, feed_title: str = "") -> str:
     """
     sources = [(_line(feed_title),) if feed_title else (), *declared.titles]
     parts = [frozenset(part for text in source for part in _parts(text)) for source in sources]
-    known = frozenset(name.replace(" ", "") for name in declared.names)
+    known = frozenset(normal(name).replace(" ", "") for name in declared.names)
     titles = [_bare(text, known) for source in sources for text in source]
     best, most = "", 0
     for title in titles:
@@ -201,6 +203,12 @@ def _type(node: dict[str, Any]) -> str:
 def _line(text: object) -> str:
     """Return a value as one line of plain text; "" when it is no text."""
     return " ".join(unescape(text[:MAX_LINE]).split()) if isinstance(text, str) else ""
+
+
+def _lines(markup: object) -> tuple[str, ...]:
+    """Return a value's lines of plain text, however it parts them; none when it is no text."""
+    parted = _BREAK.split(markup) if isinstance(markup, str) else []
+    return tuple(filter(None, (" ".join(unescape(_TAG.sub("", one)).split()) for one in parted)))
 
 
 def _name(value: object) -> str:

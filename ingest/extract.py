@@ -1,9 +1,8 @@
 """Page bytes -> Extract: title, body, day, language and what the filters ask about a page. Pure.
 
-trafilatura finds the body. Around it stand the steps that its measured errors ask for: we decode
-the bytes, boxes that are furniture by name go before it, a body that lies in several containers
-is put together, lines that are furniture go after it. trafilatura, lxml and the language model are
-imported on first use, so that a process which extracts nothing stays small.
+We decode the bytes; ingest.declared reads what the page says of itself, ingest.body finds its
+body, ingest.furniture clears that of what is no story. trafilatura, lxml and the language model
+are imported on first use, so that a process which extracts nothing stays small.
 """
 
 import re
@@ -15,15 +14,7 @@ from urllib.parse import urlsplit
 
 from ingest import body
 from ingest.dates import day_in_path
-from ingest.declared import (
-    Declared,
-    believable,
-    credible,
-    day,
-    headline,
-    local_day,
-    read,
-)
+from ingest.declared import Declared, believable, credible, day, headline, local_day, read
 from ingest.furniture import Removed, clear, is_date, key
 
 if TYPE_CHECKING:
@@ -87,8 +78,8 @@ class Extract:
     date_source: str = ""  # json-ld, meta, feed, url or page
     language: str = ""  # ISO 639-1
     canonical: str = ""  # declared and believable
-    fault: str = ""  # extract_failed, extract_timeout, extract_crashed, needs_javascript,
-    # live_blog, gallery, video
+    # extract_failed, extract_timeout, extract_crashed, needs_javascript, live_blog, gallery, video
+    fault: str = ""
     detail: str = ""  # the fault's evidence
     signals: Signals = field(default_factory=Signals)
 
@@ -141,11 +132,15 @@ def extract(content: bytes, content_type: str, url: str, hints: Hints) -> Extrac
     title = headline(declared, hints.title)
     boxes = body.strip(tree)
     lines = body.lines(tree, url)
-    if declared.free is not False and len(declared.body) > 2 * sum(map(len, lines)):
-        lines = [line.strip() for line in declared.body.splitlines() if line.strip()]
-    about = declared.names | {key(source[0]) for source in declared.titles if source} | {key(title)}
-    links = _links(tree, lines)
-    blocks, furniture = clear(lines, about=about, links=links, recurring=hints.recurring)
+    if declared.free is not False and sum(map(len, declared.body)) > 2 * sum(map(len, lines)):
+        lines = list(declared.body)
+    titles = (title, *(source[0] for source in declared.titles if source))
+    blocks, furniture = clear(
+        lines,
+        about=frozenset(map(key, (*titles, *declared.names))),
+        links=_links(tree, lines),
+        recurring=hints.recurring,
+    )
     published, source = _published(tree, declared, url, hints)
     words = sum(len(block.split()) for block in blocks)
     signals = Signals(
@@ -241,13 +236,13 @@ def _language(text: str, declared: str) -> str:
     asked only about pages in doubt.
     """
     prose = re.findall(r"\b[a-z]+\b", text[:4000])
-    if declared and len(prose) < PROSE_WORDS:
+    if len(prose) < PROSE_WORDS and (declared or len(text) < 200):
         return declared
     if sum(word in _ENGLISH for word in prose) > len(prose) / 8:
         return "en"
     from py3langid import classify
 
-    return str(classify(text[:2000])[0]) if text else ""
+    return str(classify(text[:2000])[0])
 
 
 def _fault(signals: Signals, url: str, blocks: tuple[str, ...]) -> tuple[str, str]:

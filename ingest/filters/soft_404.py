@@ -27,7 +27,8 @@ def soft_404(case: Case) -> str | None:
         if _home(case.url):
             return f"redirected to the home page {case.url}"
         declared = case.extract.signals.canonical
-        if declared and _home(declared):
+        few = case.extract.signals.text_words < FEW_WORDS  # some sites declare it on every page
+        if few and declared and _home(declared):
             return f"canonical={declared}"
         folder = f"{answered.rstrip('/')}/"
         if len(asked) > len(folder) and asked.startswith(folder) and len(case.hops) > 1:

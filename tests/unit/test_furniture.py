@@ -223,7 +223,7 @@ def test_every_line_is_kept_or_removed_and_order_stays(lines: list[str]) -> None
     assert all(any(line == other for other in rest) for line in kept)
 
 
-@given(st.lists(st.sampled_from(["you", "share", "sign", "up", "newsletter", "read", "more"]), min_size=91))
+@given(st.lists(st.sampled_from(["you", "share", "sign", "up", "newsletter"]), min_size=91))
 def test_no_rule_on_words_takes_a_long_line(words: list[str]) -> None:
     assert rule(" ".join(words)) == ""
 

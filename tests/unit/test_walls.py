@@ -1,0 +1,209 @@
+"""Which pages are walls, stand-ins or no stories; and that each verdict names its signal."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ingest import topics
+from ingest.extract import Extract, Signals
+from ingest.filters.bot_wall import bot_wall
+from ingest.filters.case import Case
+from ingest.filters.consent_page import consent_page
+from ingest.filters.language import language
+from ingest.filters.not_story import extract_failed, extract_timeout, not_story
+from ingest.filters.paywall import paywall
+from ingest.filters.soft_404 import soft_404
+from ingest.filters.too_short import too_short
+from ingest.furniture import Removed
+from storage.model import Story
+from tests.builders import ENTRY
+
+TEXT = "The board and the council have agreed to share one budget for care at home. " * 30
+STORY = Story(title="One budget", text=TEXT)
+CASE = Case(
+    entry=replace(ENTRY, url="https://ferrynews.co.uk/news/2024/one-budget"),
+    url="https://ferrynews.co.uk/news/2024/one-budget",
+    status=200,
+    hops=("https://ferrynews.co.uk/news/2024/one-budget",),
+    headers=(("Content-Type", "text/html"),),
+    extract=Extract(
+        title="One budget",
+        blocks=(TEXT,),
+        language="en",
+        signals=Signals(text_words=420, site_name="Ferry News", head="One budget | Ferry News"),
+    ),
+    story=STORY,
+    topic=topics.load(Path(__file__).parents[2] / "topics" / "flood-defences.toml"),
+)
+WALLS = (bot_wall, consent_page, paywall, soft_404, not_story, language, too_short)
+
+
+def short(text: str, *, title: str = "", url: str = CASE.url, **signals: object) -> Case:
+    """A page that shows little: `text` is its body and all that can be seen of it."""
+    said = Signals(text_words=len(text.split()), sample=text, head=title, **signals)  # type: ignore[arg-type]
+    extract = Extract(title=title, blocks=(text,) if text else (), signals=said)
+    return replace(CASE, url=url, extract=extract, story=Story(title=title, text=text))
+
+
+def signalling(**signals: object) -> Case:
+    changed = replace(CASE.extract.signals, **signals)  # type: ignore[arg-type]
+    return replace(CASE, extract=replace(CASE.extract, signals=changed))
+
+
+@pytest.mark.parametrize("find", WALLS)
+def test_a_story_passes(find: Callable[[Case], str | None]) -> None:
+    assert find(CASE) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "evidence"),
+    [
+        (replace(CASE, headers=(("CF-Mitigated", "challenge"),), status=403), "CF-Mitigated: chal"),
+        (replace(CASE, headers=(("x-amzn-waf-action", "captcha"),)), "x-amzn-waf-action: captcha"),
+        (short("Wait a little.", title="Just a moment..."), "title='Just a moment...' words=3"),
+        (short("", title="Access Denied"), "title='Access Denied'"),
+        (short("Please verify you are human to go on."), "says='verify you are human'"),
+        (short("Blocked. Ray ID: 8f2a77c1b0"), "says='Ray ID: 8f2a77c1b0'"),
+    ],
+)
+def test_a_bot_wall_is_named_by_its_signal(case: Case, evidence: str) -> None:
+    assert evidence in (bot_wall(case) or "")
+
+
+def test_a_story_headed_like_a_wall_is_no_wall() -> None:
+    headed = replace(CASE.extract, title="Access denied: the patients who cannot see a dentist")
+
+    assert bot_wall(replace(CASE, extract=headed)) is None
+
+
+ASKS = "We value your privacy. We and our partners store and/or access information on a device."
+
+
+@pytest.mark.parametrize(
+    ("case", "evidence"),
+    [
+        (short("", url="https://consent.ferrynews.co.uk/ask?to=1"), "host=consent.ferrynews.co.uk"),
+        (short(f"{ASKS} Accept all. Manage options."), "says='accept all', 'manage options'"),
+    ],
+)
+def test_a_consent_page_is_named_by_its_signal(case: Case, evidence: str) -> None:
+    assert evidence in (consent_page(case) or "")
+
+
+def test_a_cookie_banner_over_a_short_story_is_no_consent_page() -> None:
+    case = short("The ferry was refloated at dawn, and no one was hurt, the coastguard said.")
+    banner = replace(case.extract.signals, sample=f"{ASKS} Accept all. {case.story.text}")
+
+    assert consent_page(replace(case, extract=replace(case.extract, signals=banner))) is None
+
+
+TEASER = "The board and the council have agreed to share one budget. " * 4
+
+
+@pytest.mark.parametrize(
+    ("case", "evidence"),
+    [
+        (signalling(free=False), "isAccessibleForFree=false"),
+        (signalling(content_tier="locked"), "content_tier=locked"),
+        (short(f"{TEASER}Subscribe to read the rest."), "says='Subscribe to read the'"),
+        (short(f"{TEASER}This article is for subscribers only."), "says='This article is for sub"),
+        (short(TEASER, declared_words=900), "wordCount=900 words=44"),
+    ],
+)
+def test_a_paywall_is_named_by_its_signal(case: Case, evidence: str) -> None:
+    assert evidence in (paywall(case) or "")
+
+
+def test_a_prompt_that_was_taken_for_furniture_still_tells() -> None:
+    case = short(TEASER)
+    gone = (Removed("sign_up", "Already a subscriber? Sign in"),)
+
+    assert "Already a subscriber" in (
+        paywall(replace(case, extract=replace(case.extract, removed=gone))) or ""
+    )
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        signalling(free=False, content_tier="free"),
+        signalling(free=True),
+        signalling(content_tier="metered"),
+        signalling(declared_words=2500),  # of 420: characters, counted as words
+        short(TEASER, declared_words=60),
+        short(f"{TEASER}To subscribe to the scheme, write to the board."),
+    ],
+)
+def test_what_is_given_in_full_is_behind_no_paywall(case: Case) -> None:
+    assert paywall(case) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "evidence"),
+    [
+        (replace(CASE, url="https://ferrynews.co.uk/"), "redirected to the home page"),
+        (signalling(canonical="https://ferrynews.co.uk/"), "canonical=https://ferrynews.co.uk/"),
+        (
+            replace(CASE, url="https://ferrynews.co.uk/news", hops=("a", "b")),
+            "redirected to the section https://ferrynews.co.uk/news",
+        ),
+        (short("Try the search.", title="Page not found"), "says='Page not found' words=3"),
+        (short("", title="404"), "says='404'"),
+        (
+            short("Go back.", title="The page you requested could not be found"),
+            "could not be found",
+        ),
+        (short("Sorry, this article is no longer available."), "no longer available"),
+        (short("News.", title="Ferry News", site_name="Ferry News"), "is the site's name"),
+    ],
+)
+def test_a_page_that_stands_for_another_is_named_by_its_signal(case: Case, evidence: str) -> None:
+    assert evidence in (soft_404(case) or "")
+
+
+def test_a_page_that_moved_to_another_section_is_no_soft_404() -> None:
+    moved = "https://ferrynews.co.uk/health/2024/one-budget"
+
+    assert soft_404(replace(CASE, url=moved, hops=(CASE.url, moved))) is None
+
+
+@pytest.mark.parametrize("fault", ["live_blog", "gallery", "video", "needs_javascript"])
+def test_a_fault_of_the_page_is_told_with_its_evidence(fault: str) -> None:
+    case = replace(CASE, extract=Extract(fault=fault, detail="words=3"))
+
+    assert not_story(case) == f"{fault}: words=3"
+
+
+def test_a_page_that_could_not_be_read_is_told_from_one_that_is_no_story() -> None:
+    case = replace(CASE, extract=Extract(fault="extract_timeout", detail="over 10 s"))
+
+    assert extract_timeout(case) == "over 10 s"
+    assert extract_failed(case) is None
+    assert not_story(case) == "extract_timeout: over 10 s"
+
+
+def test_a_page_of_links_is_no_story() -> None:
+    links = tuple(Removed("linked", f"Story number {n}") for n in range(12))
+    extract = replace(CASE.extract, blocks=(TEXT,) * 5, removed=links)
+
+    assert not_story(replace(CASE, extract=extract)) == "index_page: links=12 lines=17"
+
+
+def test_another_language_is_named() -> None:
+    welsh = replace(CASE, extract=replace(CASE.extract, language="cy"))
+
+    assert (language(welsh) or "").startswith("language=cy wanted=en")
+
+
+def test_a_language_we_do_not_know_passes() -> None:
+    assert language(replace(CASE, extract=replace(CASE.extract, language=""))) is None
+
+
+def test_a_stub_is_too_short() -> None:
+    wanted = CASE.topic.min_words
+
+    assert (
+        too_short(replace(CASE, story=replace(STORY, text="Flood."))) == f"words=1 wanted={wanted}"
+    )
