@@ -144,7 +144,10 @@ def test_what_is_given_in_full_is_behind_no_paywall(case: Case) -> None:
     ("case", "evidence"),
     [
         (replace(CASE, url="https://ferrynews.co.uk/"), "redirected to the home page"),
-        (signalling(canonical="https://ferrynews.co.uk/"), "canonical=https://ferrynews.co.uk/"),
+        (
+            short("Welcome.", canonical="https://ferrynews.co.uk/"),
+            "canonical=https://ferrynews.co.uk/",
+        ),
         (
             replace(CASE, url="https://ferrynews.co.uk/news", hops=("a", "b")),
             "redirected to the section https://ferrynews.co.uk/news",
@@ -161,6 +164,10 @@ def test_what_is_given_in_full_is_behind_no_paywall(case: Case) -> None:
 )
 def test_a_page_that_stands_for_another_is_named_by_its_signal(case: Case, evidence: str) -> None:
     assert evidence in (soft_404(case) or "")
+
+
+def test_a_whole_story_whose_site_declares_its_home_page_everywhere_is_none() -> None:
+    assert soft_404(signalling(canonical="https://ferrynews.co.uk/")) is None
 
 
 def test_a_page_that_moved_to_another_section_is_no_soft_404() -> None:
