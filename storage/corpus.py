@@ -36,6 +36,22 @@ _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]\w*);", re.IGNORECASE)
 _GONE = {"Cc", "Cf", "Cs", "Co", "Cn"}
 
 
+class _Plain(dict[int, str]):
+    """A table for str.translate that fills itself, so that each character is looked up once."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character.isspace():
+            self[code] = " "
+        else:
+            gone = unicodedata.category(character) in _GONE or character == "\ufffd"
+            self[code] = "" if gone else character
+        return self[code]
+
+
+_PLAIN = _Plain()
+
+
 @dataclass(frozen=True, slots=True)
 class Breach:
     """One broken rule of the format: where, which and how."""
@@ -56,12 +72,7 @@ def one_line(text: str) -> str:
     """
     while (resolved := _TAG.sub(" ", html.unescape(text))) != text:
         text = resolved
-    text = unicodedata.normalize("NFC", text)
-    text = "".join(
-        " " if c.isspace() else c
-        for c in text
-        if c.isspace() or (unicodedata.category(c) not in _GONE and c != "\ufffd")
-    )
+    text = unicodedata.normalize("NFC", text).translate(_PLAIN)
     return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
