@@ -1,6 +1,6 @@
 # What a person types. Everything is set up on first use and again when a lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help run test demo lint check format lock clean
+.PHONY: help run test demo lint check quality format lock clean
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -28,6 +28,9 @@ lint: .venv/.ready ## format, style, types, import contracts
 	$(BIN)/lint-imports
 
 check: lint test ## lint and test
+
+quality: .venv/.ready ## measure extraction, topic and copies on real data; writes docs/quality.md
+	@$(BIN)/python -m tests.quality
 
 format: .venv/.ready ## put the code into its form
 	$(BIN)/ruff check --fix .

@@ -197,3 +197,20 @@ def test_real_feeds_give_all_their_entries(tmp_path: Path) -> None:
     assert sum(found[name] >= wanted[name] - 1 for name in real) >= 0.95 * len(real)
     assert counts["feeds"] == len(real)
     assert counts["entries_new"] > 0.9 * sum(wanted.values())
+
+
+def test_workers_that_sift_at_once_keep_the_same_stories_without_gaps(
+    polled: Home, feeds: Path, tmp_path: Path
+) -> None:
+    home = home_with_seeds(tmp_path, feeds)
+    home.newsdesk("discover")
+    home.newsdesk("fetch")
+
+    workers = [home.start("sift") for _ in range(3)]
+    statuses = [(worker.communicate(timeout=300), worker.returncode)[1] for worker in workers]
+
+    assert statuses == [0, 0, 0]
+    numbers = sorted(number for name in home.files() if (number := number_of(name)) is not None)
+    assert numbers == list(range(len(polled.files())))
+    assert sorted(home.files().values()) == sorted(polled.files().values())
+    assert home.newsdesk("verify") == []
