@@ -20,7 +20,7 @@ def status(desk: Desk) -> dict[str, Any]:
     `tally` has one count per reason, `to_fetch` and `to_sift`; they add up to `entries`.
     """
     tally = desk.catalog.tally()
-    states = [state for _, state in feeds(desk) if state]
+    states = [state for feed, state in feeds(desk) if state and feed.enabled]
     return {
         "entries": desk.catalog.entries_seen(),
         "tally": tally,
