@@ -1,0 +1,152 @@
+"""What people ask of a catalog: tally, lives, stories, and whether it agrees with itself."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, func, or_, select
+
+from storage import schema
+from storage.model import Place
+
+NEW, FETCHED, DECIDED = "new", "fetched", "decided"  # the states of an entry
+
+
+class Answers(ABC):
+    """The half of a catalog that only reads."""
+
+    @abstractmethod
+    def _read(self) -> AbstractContextManager[Connection]:
+        """Open a connection for one question."""
+
+    def runs(self, limit: int) -> list[dict[str, Any]]:
+        """Return the last runs, newest first."""
+        return self._rows(select(schema.run).order_by(schema.run.c.id.desc()).limit(limit))
+
+    def tally(self) -> dict[str, int]:
+        """Return how many entries ended with which reason, and how many wait for which verb.
+
+        The numbers add up to the entries seen: `to_fetch` and `to_sift` are those without
+        a verdict.
+        """
+        state, reason = schema.entry.c.state, schema.verdict.c.reason
+        query = (
+            select(state, reason, func.count())
+            .select_from(schema.entry.outerjoin(schema.verdict))
+            .group_by(state, reason)
+        )
+        waits = {NEW: "to_fetch", FETCHED: "to_sift"}
+        with self._read() as connection:
+            rows = [(reason or waits[state], n) for state, reason, n in connection.execute(query)]
+        return dict(sorted(rows, key=lambda row: (-row[1], row[0])))
+
+    def entries_seen(self) -> int:
+        """Return how many entries the sources announced, each counted once."""
+        with self._read() as connection:
+            return int(connection.scalar(select(func.count()).select_from(schema.entry)) or 0)
+
+    def life(self, reference: str) -> dict[str, Any] | None:
+        """Return all we know of one entry or story: by URL, file name, or story number."""
+        number = int(reference) if reference.isdecimal() else None
+        s, e = schema.story.c, schema.entry.c
+        story = self._rows(select(schema.story).where(or_(s.name == reference, s.number == number)))
+        if story and story[0]["entry"] is not None:
+            found = self._rows(select(schema.entry).where(e.id == story[0]["entry"]))
+        else:
+            asked = select(schema.fetch.c.entry).where(schema.fetch.c.final_url == reference)
+            by_url = or_(e.url == reference, e.link == reference, e.id.in_(asked))
+            found = [] if story else self._rows(select(schema.entry).where(by_url))
+        if not found:
+            return {"story": story[0]} if story else None
+        entry = found[0]
+        of_entry = {
+            table.name: self._rows(select(table).where(table.c.entry == entry["id"]))
+            for table in (schema.sighting, schema.fetch, schema.verdict, schema.story)
+        }
+        verdict = next(iter(of_entry["verdict"]), None)
+        like = (
+            self._rows(select(schema.story).where(s.number == verdict["like"])) if verdict else []
+        )
+        story = story or of_entry["story"]
+        return {
+            "entry": entry,
+            "sightings": of_entry["sighting"],
+            "fetches": of_entry["fetch"],
+            "verdict": verdict,
+            "story": next(iter(story), None),
+            "copies": next(iter(like), None),
+        }
+
+    def stories(self) -> Iterator[dict[str, Any]]:
+        """Yield every story with its provenance, by number."""
+        s, e, v, f = schema.story.c, schema.entry.c, schema.verdict.c, schema.fetch.c
+        columns: list[Any] = [c for c in s if c.name not in {"pending", "exact", "entry"}]
+        columns += [e.link, e.source, e.first_seen, e.title.label("announced_title")]
+        columns += [e.published.label("announced"), v.score, v.points, v.removed, v.extractor]
+        columns += [v.topic, f.final_url, f.at.label("fetched"), f.file, f.offset, f.length]
+        columns += [f.sha256.label("page_sha256")]
+        joined = (
+            schema.story.outerjoin(schema.entry, e.id == s.entry)
+            .outerjoin(schema.verdict, v.entry == s.entry)
+            .outerjoin(schema.fetch, f.id == last_fetch(s.entry))
+        )
+        query = select(*columns).select_from(joined).order_by(s.number)
+        with self._read() as connection:
+            for row in connection.execute(query).mappings():
+                yield dict(row)
+
+    def places(self) -> Iterator[tuple[str, Place, str]]:
+        """Yield URL, place and content digest of every page that was fetched."""
+        f = schema.fetch.c
+        query = (
+            select(schema.entry.c.url, f.file, f.offset, f.length, f.sha256)
+            .join(schema.entry)
+            .where(f.outcome == FETCHED)
+        )
+        with self._read() as connection:
+            for url, file, offset, length, sha256 in connection.execute(query):
+                yield url, Place(file=file, offset=offset, length=length), sha256
+
+    def contradictions(self) -> list[str]:
+        """Return what in the catalog speaks against itself: nothing, unless it was damaged."""
+        s, e, v = schema.story.c, schema.entry.c, schema.verdict.c
+        decided_without = (
+            select(e.url)
+            .outerjoin_from(schema.entry, schema.verdict)
+            .where(
+                or_(
+                    (e.state == DECIDED) & v.entry.is_(None),
+                    (e.state != DECIDED) & v.entry.is_not(None),
+                )
+            )
+        )
+        kept_without = (
+            select(e.url)
+            .join_from(schema.entry, schema.verdict)
+            .outerjoin(schema.story, s.entry == e.id)
+            .where(
+                or_(
+                    (v.reason == "kept") & s.number.is_(None),
+                    (v.reason != "kept") & s.number.is_not(None),
+                )
+            )
+        )
+        with self._read() as connection:
+            return [
+                *(
+                    f"{url}: state and verdict differ"
+                    for url in connection.scalars(decided_without)
+                ),
+                *(f"{url}: verdict and story differ" for url in connection.scalars(kept_without)),
+            ]
+
+    def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
+        with self._read() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def last_fetch(entry: ColumnElement[Any]) -> ScalarSelect[Any]:
+    """Return the number of the newest fetch that gave the entry a page."""
+    f = schema.fetch.alias().c
+    return select(func.max(f.id)).where(f.entry == entry, f.outcome == FETCHED).scalar_subquery()
