@@ -188,7 +188,7 @@ def test_children_die_with_their_parent_though_they_hold_the_interpreter(end: in
     assert all(map(alive, children))
 
     parent.send_signal(end)
-    parent.wait(10)
+    parent.wait(30)  # the limit of its pieces, and more: Python may lose a Ctrl-C in a finaliser
     parent.stderr.close()
 
     for _ in range(50):
