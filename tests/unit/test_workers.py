@@ -172,7 +172,7 @@ PARENT = """
 import sys, threading
 from ingest.workers import Workers
 with Workers(eval, lambda fault, evidence: None, count=2) as workers:
-    spin = "__import__('os').write(2, b'%d\\n' % __import__('os').getpid()) and " \
+    spin = "__import__('os').write(2, b'%7d' % __import__('os').getpid()) and " \\
            "__import__('re').match('(a+)+b', 'a' * 60)"
     list(workers.map([(spin,), (spin,)]))
 """
@@ -184,7 +184,7 @@ def test_children_die_with_their_parent_though_they_hold_the_interpreter(end: in
         [sys.executable, "-c", PARENT], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     assert parent.stderr
-    children = [int(parent.stderr.readline()) for _ in range(2)]
+    children = [int(parent.stderr.read(7)) for _ in range(2)]  # one write each, so none is torn
     assert all(map(alive, children))
 
     parent.send_signal(end)
