@@ -8,22 +8,18 @@ of fundus 0.71, days 41 of 42, 53 of 61 and 35 of 38.
 import gzip
 import json
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import pytest
-from trafilatura import bare_extraction
 
 from ingest.extract import Extract, Hints, decode, extract, lost
 from ingest.workers import Workers
 from tests.builders import shared
-from tests.quality.adapters_extract import extract_page
 
 # Of the marked texts that the floors were measured on.
 DIGEST = "bc93287e4bd34be45f4938f4e1508c17b973367b263f450b80f98a9228493486"
@@ -97,25 +93,6 @@ def test_a_bad_byte_in_a_real_page_spoils_one_character(data: Path) -> None:
         assert spoilt.endswith(content[half:].decode(errors="ignore"))
         tried += 1
     assert tried > 75
-
-
-@pytest.mark.shared
-def test_a_page_costs_little_more_than_trafilatura_alone(data: Path) -> None:
-    def cost(work: Any) -> float:
-        began = process_time()
-        work()
-        return process_time() - began
-
-    ratios = []
-    for url, content in list(pages(data))[::8]:
-        html = decode(content)
-        bare = min(
-            cost(lambda h=html, u=url: bare_extraction(h, u, include_comments=False)) for _ in "ab"
-        )
-        ours = min(cost(lambda h=html, u=url: extract_page(h, u)) for _ in "ab")
-        ratios.append(ours / bare)
-
-    assert statistics.median(ratios) <= 1.15
 
 
 SENTENCE = (
