@@ -15,7 +15,7 @@ from ingest import topics
 from ingest.dates import LONDON
 from ingest.desk import Desk
 from ingest.errors import RunFailed
-from ingest.extract import Extract, Hints, extract
+from ingest.extract import Extract, Hints, extract, lost
 from ingest.filters import ALONE, BESIDE, Case, judge
 from ingest.filters.off_topic import UNREAD
 from ingest.fingerprint import fingerprint
@@ -87,7 +87,7 @@ def read(sheet: Sheet) -> Reading:
 
 
 def _lost(fault: str, detail: str) -> Reading:
-    return Reading(Extract(fault=fault, detail=detail))
+    return Reading(lost(fault, detail))
 
 
 def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:

@@ -62,7 +62,7 @@ BOMB = (
         ("", {"not_a_feed"}),
         (GOOD[:-40], {"new"}),
         (BOMB, {"unparseable", "not_a_feed"}),
-        (b" " * 11_000_000, {"too_large"}),
+        (b" " * 200_000_000, {"too_large"}),
         ('<?xml version="1.0" encoding="utf-16"?>' + GOOD, {"new"}),
         ("\x00\x01\x02 not a feed", {"not_a_feed", "unparseable"}),
     ],
