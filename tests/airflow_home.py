@@ -14,14 +14,13 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from scripts import local_airflow
 from scripts.local_airflow import ROOT, session
-
-TICK = 900  # seconds: the DAG runs by itself every quarter of an hour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +82,19 @@ class Airflow(local_airflow.Airflow):
         return "\n".join(map(str, self.ask("GET", path)["content"]))
 
     def settle(self, dag: str, seconds: float = 90) -> None:
-        """Wait until no run is under way and none will start by itself for so many seconds."""
-        path = f"/api/v2/dags/{dag}/dagRuns?state=running&state=queued"
-        assert self.until(
-            lambda: time.time() % TICK < TICK - seconds and not self.ask("GET", path)["dag_runs"],
-            seconds + 120,
-        )
+        """Wait until no run is under way and none will start by itself for so many seconds.
+
+        The scheduler makes a tick's run some seconds after the tick: only when it says when the
+        next one is due is the last one sure to be made.
+        """
+        path = f"/api/v2/dags/{dag}"
+
+        def quiet() -> bool:
+            due = datetime.fromisoformat(self.ask("GET", path)["next_dagrun_run_after"])
+            under_way = self.ask("GET", f"{path}/dagRuns?state=running&state=queued")["dag_runs"]
+            return due.timestamp() - time.time() > seconds and not under_way
+
+        assert self.until(quiet, seconds + 120)
 
     def until(self, reached: Callable[[], bool], seconds: float = 120) -> bool:
         """Wait until something is so; False when it took too long. Fails if a component died."""

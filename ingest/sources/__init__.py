@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from ingest.sources.feed import FeedSource
-from ingest.sources.listing import Listing, Source
+from ingest.sources.source import Listing, Source
 from ingest.web.client import Web
 from storage.model import Feed
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from ingest.feeds import parse_feed
-from ingest.sources.listing import Listing
+from ingest.sources.source import Listing
 from ingest.web.client import Web
 from storage.model import Feed, FeedState, Page
 
