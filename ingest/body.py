@@ -13,39 +13,16 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ingest.furniture import Removed
+from ingest.furniture import DATA, Removed
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
 # What it says of a page it cannot read, the page's fault says already.
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
-_INERT = (  # hold no story; left in, they cost a fifth of the time
-    "script", "style", "svg", "template", "iframe", "link", "meta", "select", "button", "input",
-    "textarea", "canvas", "object", "embed", "video", "audio", "source", "picture", "map",
-)  # fmt: skip
-_BOX_TAGS = (
-    "div", "section", "aside", "ul", "ol", "p", "span", "form", "details", "figcaption", "dialog",
-    "nav", "footer",
-)  # fmt: skip
-# In a class or id, in lower case, its parts joined by hyphens; each at the beginning of a part,
-# those of the second list as whole parts.
-_BOX_STARTS = r"""
-newsletter news-letter sign-?up subscribe related(?!-part) recirc recommended popular trending
-most-?(read|popular|viewed|shared|watched|recent|commented) read-?(more|next|also) you-?may
-also-?(like|read|on) outbrain taboola share-?daddy add-?to-?any add-?this sharing
-social(?!-?(care|work|serv|presc|hous|secur|enter|polic)) disqus
-author-?(bio|box|card|info|profile|details) biography about-?(the-?)?author advert sponsor lightbox
-modal pum ad-(slot|unit|container|wrapper|box) consent-?(banner|bar|popup) pop-?up bread-?crumb
-image-?credit info-?box (roll-?over|tooltip|popover|hover)[\w-]*-(block|content|box|card|text)
-follow-?(us|me) tag-?list visually-?hidden print-(header|footer|only) sr-only screen-?reader jp-
-"""
-_BOX_WORDS = r"""
-share comments? bio promos? cookies? tags donat(e|ions?) (fig-?|photo-?|image-?)?captions?
-more-?(on|from|stories|news|articles|like|links?)
-"""
+_NAMED = {kind: names.split() for kind, names in DATA["boxes"].items()}
 _BOX = re.compile(
-    rf"(?:^|[\s_-])(?:{'|'.join(_BOX_STARTS.split())}|(?:{'|'.join(_BOX_WORDS.split())})(?![a-z]))"
+    rf"(?:^|[\s_-])(?:{'|'.join(_NAMED['starts'])}|(?:{'|'.join(_NAMED['whole'])})(?![a-z]))"
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -58,11 +35,11 @@ def strip(tree: "HtmlElement") -> list[Removed]:
     """
     from lxml.etree import strip_elements
 
-    strip_elements(tree, *_INERT, with_tail=False)
+    strip_elements(tree, *_NAMED["inert"], with_tail=False)
     whole = sum(len(p.text_content()) for p in tree.iter("p"))
     found: dict[str, list[HtmlElement]] = defaultdict(list)
     chosen: set[HtmlElement] = set()
-    for box in tree.iter(*_BOX_TAGS):
+    for box in tree.iter(*_NAMED["tags"]):
         name = _box_name(f"{box.get('class', '')} {box.get('id', '')}")
         if name and chosen.isdisjoint(box.iterancestors()):
             chosen.add(box)
