@@ -16,6 +16,7 @@ from ingest.errors import FeedError, FetchError, RunFailed
 from ingest.sources import SOURCES, Listing
 from ingest.urls import host_of
 from ingest.web.client import redacted
+from storage.intake import Taken
 from storage.model import Entry, Feed, FeedState
 
 log = structlog.get_logger(__name__)
@@ -24,7 +25,8 @@ log = structlog.get_logger(__name__)
 def discover(desk: Desk, ask_all: bool = False) -> dict[str, int]:
     """Ask every feed that is due and add its entries; return how the polls ended.
 
-    The counts hold `feeds` (asked), `entries_new`, `entries_known` and one count per outcome.
+    The counts hold `feeds` (asked), `entries_new`, `entries_known` (`relinked` and `edited` among
+    them) and one count per outcome.
     ask_all asks feeds that are not due, too. Raises RunFailed when every feed asked failed.
     """
     began = desk.now()
@@ -39,14 +41,16 @@ def discover(desk: Desk, ask_all: bool = False) -> dict[str, int]:
     failed = 0
     if due:
         desk.web  # noqa: B018  # a missing User-Agent stops the run here, not in every thread
-    for state, listed, new in desk.watched(
+    for state, listed, taken in desk.watched(
         "discover",
         abreast(due, lambda feed: host_of(feed.url), lambda f: _poll(desk, f, states[f.url])),
         len(due),
     ):
         counts[state.outcome] += 1
-        counts["entries_new"] += new
-        counts["entries_known"] += listed - new
+        counts["entries_new"] += taken.new
+        counts["entries_known"] += listed - taken.new
+        counts["relinked"] += taken.relinked
+        counts["edited"] += taken.edited
         failed += state.failures > 0
     if due and failed == len(due):
         raise RunFailed(
@@ -103,8 +107,8 @@ def _check(desk: Desk, feed: Feed) -> dict[str, Any]:
     }
 
 
-def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, int]:
-    """Ask one feed and record what came; return its new state, entries listed and new."""
+def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Taken]:
+    """Ask one feed and record what came; return its new state, and what became of its entries."""
     entries: tuple[Entry, ...] = ()
     try:
         listing = _look(desk, feed, state)
@@ -113,20 +117,20 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, int
         after = _failed(desk, state, str(error.fault), error.detail, error.retry_after)
     except FeedError as error:
         after = _failed(desk, state, error.outcome, error.detail, None)
-    new = desk.catalog.polled(after, entries, desk.now())
+    taken = desk.catalog.polled(after, entries, desk.now())
     outcome = after.outcome
     if outcome == "listed":
-        outcome = "new" if new else "nothing_new"
+        outcome = "new" if taken.new else "nothing_new"
     log.info(
         "feed_polled",
         source=redacted(feed.url),
         outcome=outcome,
         detail=after.detail,
         entries=len(entries),
-        new=new,
+        **taken._asdict(),
         next_poll=after.next_poll,
     )
-    return replace(after, outcome=outcome), len(entries), new
+    return replace(after, outcome=outcome), len(entries), taken
 
 
 def answered(desk: Desk, state: FeedState, listing: Listing) -> FeedState:

@@ -58,7 +58,7 @@ def fetch(desk: Desk, limit: int = BATCH, budget: timedelta = BUDGET) -> dict[st
 def _fetch(desk: Desk, waiting: Waiting) -> str:
     """Fetch one page; return "fetched" or the fault."""
     entry = waiting.entry
-    if not desk.catalog.is_new(waiting.id):
+    if not desk.catalog.is_due(waiting.id, desk.now()):
         return "done_elsewhere"
     try:
         page = desk.web.get(entry.url, may_ask=desk.may_ask)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ingest.desk import Desk
 from ingest.urls import canonical
+from storage.answers import FETCHED
 from storage.corpus import name_of, number_of, validate
 from storage.errors import StorageError
 from storage.model import Feed, FeedState, Place
@@ -60,7 +61,8 @@ def life(desk: Desk, reference: str) -> dict[str, Any] | None:
         found["file"] = f"{desk.settings.corpus}/{story['name']}"
     if found.get("copies"):
         found["copies"] = {key: found["copies"][key] for key in ("number", "name", "title", "url")}
-    place = next((f for f in reversed(found.get("fetches", ())) if f["file"]), None)
+    judged = [one for one in found.get("fetches", ()) if one["outcome"] == FETCHED]
+    place = judged[-1] if judged else None
     if place:
         found["place"] = Place(file=place["file"], offset=place["offset"], length=place["length"])
         found["page"] = f"{desk.settings.archive / place['file']} at byte {place['offset']}"

@@ -154,8 +154,8 @@ def add_feed(url: str, title: str, nation: str, kind: str, note: str = "") -> di
         feedlist.add(desk.settings.feeds, feed)
         desk.catalog.list_feeds(feedlist.load(desk.settings.feeds))
         after = answered(desk, FeedState(url=url), listing)
-        new = desk.catalog.polled(after, listing.entries, desk.now())
-        return {**asdict(feed), "entries": len(listing.entries), "entries_new": new}
+        taken = desk.catalog.polled(after, listing.entries, desk.now())
+        return {**asdict(feed), "entries": len(listing.entries), "entries_new": taken.new}
 
 
 def check_feeds(urls: Sequence[str] = (), watch: Watch = unwatched) -> list[dict[str, Any]]:

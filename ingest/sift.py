@@ -132,7 +132,7 @@ def _sheets(
             page = desk.archive.read(waiting.place)
         except StorageError as error:  # fetch it anew: a page lost is not a story lost
             now = desk.now()
-            desk.catalog.faulted(waiting.id, now, "page_lost", str(error), next_try=now)
+            desk.catalog.lost(waiting.id, now, str(error))
             log.warning("page_lost", url=redacted(waiting.entry.url), detail=str(error))
             continue
         pages.append((waiting, page))

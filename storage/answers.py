@@ -11,6 +11,7 @@ from storage import schema
 from storage.model import Place
 
 NEW, FETCHED, DECIDED = "new", "fetched", "decided"  # the states of an entry
+REFETCHED = "refetched"  # the outcome of a fetch after the verdict
 
 
 class Answers(ABC):
@@ -55,14 +56,23 @@ class Answers(ABC):
             found = self._rows(select(schema.entry).where(e.id == story[0]["entry"]))
         else:
             asked = select(schema.fetch.c.entry).where(schema.fetch.c.final_url == reference)
-            by_url = or_(e.url == reference, e.link == reference, e.id.in_(asked))
+            o = schema.other_url.c
+            also = select(o.entry).where(o.url == reference)
+            by_url = or_(e.url == reference, e.link == reference, e.id.in_(asked.union(also)))
             found = [] if story else self._rows(select(schema.entry).where(by_url))
         if not found:
             return {"story": story[0]} if story else None
         entry = found[0]
         of_entry = {
             table.name: self._rows(select(table).where(table.c.entry == entry["id"]))
-            for table in (schema.sighting, schema.fetch, schema.verdict, schema.story)
+            for table in (
+                schema.sighting,
+                schema.other_url,
+                schema.version,
+                schema.fetch,
+                schema.verdict,
+                schema.story,
+            )
         }
         verdict = next(iter(of_entry["verdict"]), None)
         like = (
@@ -72,6 +82,8 @@ class Answers(ABC):
         return {
             "entry": entry,
             "sightings": of_entry["sighting"],
+            "other_urls": of_entry["other_url"],
+            "versions": of_entry["version"],
             "fetches": of_entry["fetch"],
             "verdict": verdict,
             "story": next(iter(story), None),
@@ -102,7 +114,7 @@ class Answers(ABC):
         query = (
             select(schema.entry.c.url, f.file, f.offset, f.length, f.sha256)
             .join(schema.entry)
-            .where(f.outcome == FETCHED)
+            .where(f.file.is_not(None))
         )
         with self._read() as connection:
             for url, file, offset, length, sha256 in connection.execute(query):

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Engine,
     RowMapping,
     create_engine,
+    delete,
     event,
     func,
     select,
@@ -27,14 +28,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
-from storage import schema, sketches
-from storage.answers import DECIDED, FETCHED, NEW, Answers, last_fetch
+from storage import intake, schema, sketches
+from storage.answers import DECIDED, FETCHED, NEW, REFETCHED, Answers, last_fetch
 from storage.errors import StorageError
+from storage.intake import Taken
 from storage.model import (
     Entry,
     Feed,
     FeedState,
     Fingerprint,
+    InFeed,
     Judgement,
     Page,
     Place,
@@ -45,7 +48,6 @@ from storage.model import (
 
 PATIENCE = 60_000  # milliseconds to wait for another writer, on SQLite
 _LOCK = 0x6E657773  # "news": the one advisory lock that admissions and upgrades share
-_CHUNK = 500  # bound values a statement: SQLite takes 32,766, older ones 999
 
 
 def _tune(connection: Any, _record: object) -> None:
@@ -153,74 +155,75 @@ class Catalog(Answers):
         with self._read() as connection:
             return {row["url"]: FeedState(**row) for row in connection.execute(query).mappings()}
 
-    def polled(self, state: FeedState, entries: Sequence[Entry], now: datetime) -> int:
-        """Add a poll's entries, then its state, in one transaction; return how many were new.
+    def polled(self, state: FeedState, entries: Sequence[Entry], now: datetime) -> Taken:
+        """Take in a poll's entries, then its state, in one transaction.
 
         The outcome "listed" becomes "new" or "nothing_new".
         Validators are never kept without the entries they cover: losing the one and not the
         other would lose stories for good.
         """
-        unique = {entry.url: entry for entry in reversed(entries)}
-        urls = list(unique)
         with self._write() as connection:
-            known: dict[str, int] = {}
-            for start in range(0, len(urls), _CHUNK):
-                query = select(schema.entry.c.url, schema.entry.c.id).where(
-                    schema.entry.c.url.in_(urls[start : start + _CHUNK])
-                )
-                known |= {row.url: row.id for row in connection.execute(query)}
-            fresh = [entry for url, entry in unique.items() if url not in known]
-            self._add(
-                connection,
-                schema.entry,
-                [
-                    {**asdict(entry), "first_seen": now, "next_try": now}
-                    for entry in reversed(fresh)
-                ],
-            )
-            self._add(
-                connection,
-                schema.sighting,
-                [
-                    {"entry": number, "source": unique[url].source, "seen": now}
-                    for url, number in known.items()
-                ],
-            )
+            self._lock(connection)
+            taken = intake.take(connection, self._add, entries, now)
             kept = asdict(state)
             if state.outcome == "listed":
-                kept["outcome"] = "new" if fresh else "nothing_new"
+                kept["outcome"] = "new" if taken.new else "nothing_new"
             connection.execute(
                 update(schema.feed).where(schema.feed.c.url == state.url).values(kept)
             )
-        return len(fresh)
+        return taken
 
     # entries on their way
 
     def to_fetch(self, now: datetime, limit: int) -> list[Waiting]:
-        """Return entries whose page is due, the ones seen first first."""
+        """Return entries whose page is due, the ones seen first first, edited ones last."""
         query = (
             select(schema.entry)
-            .where(schema.entry.c.state == NEW, schema.entry.c.next_try <= now)
-            .order_by(schema.entry.c.next_try, schema.entry.c.id)
+            .where(schema.entry.c.next_try <= now)
+            .order_by(schema.entry.c.state != NEW, schema.entry.c.next_try, schema.entry.c.id)
             .limit(limit)
         )
         with self._read() as connection:
             return [_waiting(row) for row in connection.execute(query).mappings()]
 
-    def is_new(self, number: int) -> bool:
+    def is_due(self, number: int, now: datetime) -> bool:
         """Tell whether a page is still to be fetched: another worker may have been quicker."""
-        query = select(schema.entry.c.state).where(schema.entry.c.id == number)
+        query = select(schema.entry.c.next_try <= now).where(schema.entry.c.id == number)
         with self._read() as connection:
-            return connection.scalar(query) == NEW
+            return bool(connection.scalar(query))
+
+    def in_feed(self, number: int) -> InFeed | None:
+        """Return the text that came with an undecided entry in its feed, if any did."""
+        query = (
+            select(schema.content.c.html, schema.feed.c.shares)
+            .join_from(schema.content, schema.entry)
+            .outerjoin(schema.feed, schema.feed.c.url == schema.entry.c.source)
+            .where(schema.content.c.entry == number)
+        )
+        with self._read() as connection:
+            row = connection.execute(query).first()
+        return InFeed(content=row.html, shares=tuple(row.shares or ())) if row else None
+
+    def save_shares(self, source: str, shares: Iterable[float]) -> None:
+        """Keep which shares of its pages' words a feed held itself."""
+        with self._write() as connection:
+            connection.execute(
+                update(schema.feed).where(schema.feed.c.url == source).values(shares=list(shares))
+            )
 
     def fetched(self, number: int, page: Page, place: Place, sha256: str) -> None:
-        """Record that an entry's page lies in the archive."""
+        """Record that an entry's page lies in the archive.
+
+        After the verdict its outcome is "refetched": the page that was judged stays the last
+        one "fetched".
+        """
         with self._write() as connection:
+            decided = self._state(connection, number) == DECIDED
             connection.execute(
                 schema.fetch.insert().values(
                     entry=number,
                     at=page.fetched,
-                    outcome=FETCHED,
+                    outcome=REFETCHED if decided else FETCHED,
                     status=page.status,
                     final_url=page.final_url,
                     sha256=sha256,
@@ -229,28 +232,56 @@ class Catalog(Answers):
             )
             connection.execute(
                 update(schema.entry)
-                .where(schema.entry.c.id == number, schema.entry.c.state == NEW)
-                .values(state=FETCHED, attempts=schema.entry.c.attempts + 1)
+                .where(schema.entry.c.id == number)
+                .values(
+                    state=DECIDED if decided else FETCHED,
+                    attempts=schema.entry.c.attempts + 1,
+                    next_try=None,
+                )
             )
+            if decided:
+                self._forget(connection, number)
 
     def faulted(
         self, number: int, at: datetime, fault: str, detail: str, next_try: datetime | None
     ) -> None:
-        """Record a fault; the page is to be had at next_try, or else the fault is the verdict."""
+        """Record a fault; the page is to be had at next_try, or else the fault is the verdict.
+
+        Where a page was had before, that one is judged, and a fault is no verdict.
+        """
         with self._write() as connection:
+            state = self._state(connection, number)
             connection.execute(
                 schema.fetch.insert().values(entry=number, at=at, outcome=fault, detail=detail)
             )
             connection.execute(
                 update(schema.entry)
                 .where(schema.entry.c.id == number)
-                .values(
-                    attempts=schema.entry.c.attempts + 1,
-                    **({"next_try": next_try, "state": NEW} if next_try else {}),
+                .values(attempts=schema.entry.c.attempts + 1, next_try=next_try)
+            )
+            if next_try is None and state == NEW:
+                self._decide(connection, number, Verdict(fault, detail), Judgement(), at)
+
+    def lost(self, number: int, at: datetime, detail: str) -> None:
+        """Record that an entry's page is no longer in the archive: it is to be fetched anew."""
+        with self._write() as connection:
+            connection.execute(
+                schema.fetch.insert().values(
+                    entry=number, at=at, outcome="page_lost", detail=detail
                 )
             )
-            if next_try is None:
-                self._decide(connection, number, Verdict(fault, detail), Judgement(), at)
+            connection.execute(
+                update(schema.entry)
+                .where(schema.entry.c.id == number, schema.entry.c.state == FETCHED)
+                .values(state=NEW, next_try=at)
+            )
+
+    def _state(self, connection: Connection, number: int) -> str | None:
+        state = select(schema.entry.c.state).where(schema.entry.c.id == number)
+        return connection.scalar(state.with_for_update())
+
+    def _forget(self, connection: Connection, number: int) -> None:
+        connection.execute(delete(schema.content).where(schema.content.c.entry == number))
 
     def to_sift(self, limit: int) -> list[Waiting]:
         """Return fetched entries without a verdict, oldest story first.
@@ -287,7 +318,7 @@ class Catalog(Answers):
         changed = connection.execute(
             update(schema.entry)
             .where(schema.entry.c.id == number, schema.entry.c.state != DECIDED)
-            .values(state=DECIDED)
+            .values(state=DECIDED, **({} if verdict.keep else {"next_try": None}))
         )
         if not changed.rowcount:
             return False
@@ -300,6 +331,7 @@ class Catalog(Answers):
                 **asdict(grounds),
             )
         )
+        self._forget(connection, number)
         return True
 
     @contextmanager
@@ -460,7 +492,8 @@ class Admission:
 
 
 def _waiting(row: RowMapping) -> Waiting:
-    entry = Entry(**{field.name: row[field.name] for field in fields(Entry)})
+    names = [field.name for field in fields(Entry) if field.name in row]
+    entry = Entry(**{name: row[name] for name in names})
     place = None
     if "file" in row:
         place = Place(file=row["file"], offset=row["offset"], length=row["length"])

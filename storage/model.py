@@ -45,6 +45,7 @@ class Entry:
     published: datetime | None = None  # aware, UTC; None when the source gave none
     updated: datetime | None = None  # aware, UTC
     summary: str = ""  # plain text
+    content: str | None = None  # HTML, when the source gave more than a few lines; never trusted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Page:
 
     url: str  # as asked
     final_url: str  # the one that answered, after redirects
-    status: int
+    status: int  # 0: no answer of a site, made of what its feed holds
     headers: tuple[tuple[str, str], ...]  # as received, in order
     payload: bytes  # as received, the content coding still on
     content: bytes  # decoded; the same object when no coding was used
@@ -83,6 +84,14 @@ class Waiting:
     entry: Entry
     attempts: int = 0  # how often its page was asked for
     place: Place | None = None  # where its page lies, once fetched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InFeed:
+    """The text that came with an entry in its feed, and how far that feed is to be trusted."""
+
+    content: str  # HTML
+    shares: tuple[float, ...]  # of its last pages' words that the feed held, 0.0 to 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

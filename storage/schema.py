@@ -79,6 +79,7 @@ feed = Table(
     Column("outcome", String, nullable=False, default="never_polled"),
     Column("detail", String, nullable=False, default=""),
     Column("failures", Integer, nullable=False, default=0),
+    Column("shares", JSON),  # of its pages' words that it held itself: ingest.fulltext
 )
 
 entry = Table(
@@ -95,9 +96,42 @@ entry = Table(
     Column("updated", Moment),
     Column("first_seen", Moment, nullable=False),
     Column("state", String, nullable=False, default="new"),  # new, fetched, decided
+    Column("hash", String, nullable=False),  # of what it says: storage.intake.digest
+    Column("versions", Integer, nullable=False, default=0),  # before this one
     Column("attempts", Integer, nullable=False, default=0),
-    Column("next_try", Moment, nullable=False),
+    Column("next_try", Moment),  # when its page is asked for next; none: not again
     Index("entry_by_state", "state", "next_try"),
+    Index("entry_by_next_try", "next_try"),
+    Index("entry_by_guid", "source", "guid"),
+    Index("entry_by_hash", "source", "hash"),
+)
+
+# Under which other URLs its own source announced an entry: before or after a move.
+other_url = Table(
+    "other_url",
+    METADATA,
+    Column("url", String, primary_key=True),
+    Column("entry", _ID, ForeignKey("entry.id"), nullable=False, index=True),
+)
+
+# What an entry said before it was edited.
+version = Table(
+    "version",
+    METADATA,
+    Column("entry", _ID, ForeignKey("entry.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("until", Moment, nullable=False),  # when we saw it replaced
+    Column("title", String, nullable=False),
+    Column("summary", String, nullable=False),
+    Column("updated", Moment),
+)
+
+# The text that came with an entry in its feed, until the entry is decided.
+content = Table(
+    "content",
+    METADATA,
+    Column("entry", _ID, ForeignKey("entry.id"), primary_key=True),
+    Column("html", String, nullable=False),
 )
 
 # Which feeds announced an entry besides the first.
@@ -116,7 +150,7 @@ fetch = Table(
     Column("id", _ID, primary_key=True),
     Column("entry", _ID, ForeignKey("entry.id"), nullable=False, index=True),
     Column("at", Moment, nullable=False),
-    Column("outcome", String, nullable=False),  # "fetched" or a fault
+    Column("outcome", String, nullable=False),  # fetched, refetched (once decided) or a fault
     Column("detail", String, nullable=False, default=""),
     Column("status", Integer),
     Column("final_url", String),

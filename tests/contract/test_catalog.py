@@ -81,7 +81,7 @@ def test_an_entry_announced_twice_is_one_entry_and_a_sighting(catalog: Catalog) 
         FeedState(url=FEED.url), [replace(ENTRY, source="http://other.example/feed")], NOON
     )
 
-    assert (first, again) == (1, 0)
+    assert (first.new, again.new) == (1, 0)
     life = catalog.life(ENTRY.url)
     assert life
     assert [s["source"] for s in life["sightings"]] == ["http://other.example/feed"]

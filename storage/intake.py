@@ -1,0 +1,226 @@
+"""A poll's entries -> the catalog: which are new, known by another name, or edited.
+
+An entry is known by its URL, over all sources. Within its own source it is known, too, under a
+new URL: by its guid, when title and date or the content agree (feeds reuse guids, so that a
+guid alone says nothing), or by its content alone (a site that moved gives new links and new
+guids at once). So a feed that changes all its guids, or all its links, needs no threshold to
+be noticed: each of its entries is linked anew by itself. In doubt an entry is new: a story
+taken in twice is found by its text (docs/decisions/008), one not taken in is lost.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Row, delete, func, literal, select, update
+
+from storage import schema
+from storage.answers import NEW
+from storage.model import KEPT, Entry
+
+MAX_VERSIONS = 24  # of an entry, as reader has it: some feeds count views in their summaries
+MAX_URLS = 24  # of an entry besides its own: some links hold a session's number
+SETTLED = timedelta(hours=1)  # after an edit: corrections come in bursts, one fetch sees them all
+FEW_WORDS = 20  # fewer say too little to tell an entry: "Apply now", "Minutes of the meeting"
+CHUNK = 500  # bound values a statement: SQLite takes 32,766, older ones 999
+_MARKUP = re.compile(r"<[^>]*>|\s+")
+_Name = tuple[object, ...]
+_Thing = TypeVar("_Thing")
+_Add = Callable[[Connection, Any, Sequence[Any]], None]  # inserts the rows that are not there
+
+
+_KNOWN = [
+    schema.entry.c[name]
+    for name in ("id", "url", "source", "guid", "title", "hash", "published", "state", "versions")
+]
+
+
+class Taken(NamedTuple):
+    """What became of a poll's entries; those that are none of it were known as they are."""
+
+    new: int = 0
+    relinked: int = 0  # known, with another guid or link than before
+    edited: int = 0
+
+
+def digest(entry: Entry) -> str:
+    """Return the digest of what an entry says: title, summary, words of the content.
+
+    Without `updated`, which some feeds move at every poll, and without markup, in which they
+    count and sign. An edit is another digest, whatever `updated` says (reader's rule).
+    """
+    content = _MARKUP.sub(" ", entry.content or "").split()
+    said = "\0".join((entry.title, entry.summary, " ".join(content)))
+    return sha256(said.encode(errors="replace")).hexdigest()
+
+
+def _names(one: Any, digest: str) -> list[_Name]:
+    """Return by what an entry, or its row, is known in its source; the last is the content."""
+    with_guid: list[_Name] = []
+    if one.guid:
+        with_guid = [(one.source, one.guid, digest)]
+        if one.title and one.published:
+            with_guid.append((one.source, one.guid, one.title, one.published))
+    return [*with_guid, (one.source, digest, one.published)]
+
+
+def take(connection: Connection, add: _Add, entries: Sequence[Entry], now: datetime) -> Taken:
+    """Bring a poll's entries into the catalog, in the caller's transaction.
+
+    Of two mentions of one entry in a poll the first counts. A known entry keeps its number,
+    verdict and story file; its new URL leads to it, too, and is the one to be asked while its
+    page is still to be fetched.
+    """
+    digests = {entry.url: digest(entry) for entry in reversed(entries)}
+    announced = list({entry.url: entry for entry in reversed(entries)}.values())[::-1]
+    known = _by_url(connection, list(digests))
+    named = _by_name(connection, [one for one in announced if one.url not in known], digests)
+    listed = {row.id for row in known.values()}
+    fresh: dict[str, Entry] = {}
+    found: dict[int, tuple[Row[Any], Entry]] = {}
+    moved: defaultdict[int, list[str]] = defaultdict(list)  # new URLs of known entries
+    for entry in announced:
+        one = known.get(entry.url) or _recognised(entry, digests[entry.url], named, listed)
+        if one is None:
+            fresh[entry.url] = entry
+            named |= dict.fromkeys(_names(entry, digests[entry.url])[:-1], entry)
+        elif not isinstance(one, Entry):
+            listed.add(one.id)
+            found.setdefault(one.id, (one, entry))
+            if entry.url not in known:
+                moved[one.id].append(entry.url)
+    _insert(connection, add, list(fresh.values()), digests, now)
+    relinked = edited = 0
+    for row, entry in found.values():
+        if row.source == entry.source:
+            relinked += _relink(connection, add, row, entry, moved[row.id])
+            if row.hash != digests[entry.url] and row.versions < MAX_VERSIONS:
+                edited += 1
+                _edit(connection, row, entry, digests[entry.url], now)
+    seen_here = [one for one in found.values() if one[0].source != one[1].source]
+    sightings = [{"entry": row.id, "source": e.source, "seen": now} for row, e in seen_here]
+    add(connection, schema.sighting, sightings)
+    return Taken(len(fresh), relinked, edited)
+
+
+def _recognised(
+    entry: Entry, digest: str, named: Mapping[_Name, Row[Any] | Entry], listed: Set[int]
+) -> Row[Any] | Entry | None:
+    """Return what an entry with an unknown URL is known as, or None."""
+    *with_guid, content = _names(entry, digest)
+    for name in with_guid:
+        if name in named:
+            return named[name]
+    one = named.get(content)
+    if one is None or isinstance(one, Entry) or one.id in listed:
+        return None  # two links in one poll are two entries
+    words = len(f"{entry.title} {entry.summary} {_MARKUP.sub(' ', entry.content or '')}".split())
+    return one if words >= FEW_WORDS else None
+
+
+def _by_url(connection: Connection, urls: Sequence[str]) -> dict[str, Row[Any]]:
+    e, other = schema.entry.c, schema.other_url.c
+    rows: dict[str, Row[Any]] = {}
+    for chunk in _chunks(urls):
+        also = select(other.url.label("known_as"), *_KNOWN).join(schema.entry)
+        for row in connection.execute(also.where(other.url.in_(chunk))):
+            rows[row.known_as] = row
+        direct = select(e.url.label("known_as"), *_KNOWN).where(e.url.in_(chunk))
+        for row in connection.execute(direct):
+            rows[row.known_as] = row
+    return rows
+
+
+def _by_name(
+    connection: Connection, entries: Sequence[Entry], digests: Mapping[str, str]
+) -> dict[_Name, Row[Any] | Entry]:
+    e = schema.entry.c
+    named: dict[_Name, Row[Any] | Entry] = {}
+    for chunk in _chunks(entries):
+        sources = {one.source for one in chunk}
+        guids, titles = {one.guid for one in chunk if one.guid}, {one.title for one in chunk}
+        by_guid = e.guid.in_(guids) & e.title.in_(titles)  # every name with a guid needs the title
+        for where in (by_guid, e.hash.in_([digests[one.url] for one in chunk])):
+            query = select(*_KNOWN).where(e.source.in_(sources), where).order_by(e.id.desc())
+            for row in connection.execute(query):
+                named |= dict.fromkeys(_names(row, row.hash), row)
+    return named
+
+
+def _insert(
+    connection: Connection,
+    add: _Add,
+    fresh: Sequence[Entry],
+    digests: Mapping[str, str],
+    now: datetime,
+) -> None:
+    rows = []
+    for entry in fresh:
+        said = {**asdict(entry), "hash": digests[entry.url], "first_seen": now, "next_try": now}
+        del said["content"]
+        rows.append(said)
+    add(connection, schema.entry, rows)
+    whole = {entry.url: entry.content for entry in fresh if entry.content}
+    contents = [
+        {"entry": row.id, "html": whole[url]}
+        for url, row in _by_url(connection, list(whole)).items()
+    ]
+    add(connection, schema.content, contents)
+
+
+def _relink(
+    connection: Connection, add: _Add, row: Row[Any], entry: Entry, urls: Sequence[str]
+) -> bool:
+    """Take over the entry's guid and further URLs; tell whether there was anything to do."""
+    guid = entry.guid or row.guid
+    if not urls and guid == row.guid:
+        return False
+    changed: dict[str, Any] = {"guid": guid}
+    urls = list(urls)
+    if row.state == NEW and entry.url in urls:  # the old link may be dead
+        changed |= {"url": entry.url, "link": entry.link}
+        urls[urls.index(entry.url)] = row.url
+    _change(connection, row, changed)
+    other = schema.other_url.c
+    have = connection.scalar(select(func.count()).where(other.entry == row.id)) if urls else 0
+    room = urls[: max(0, MAX_URLS - (have or 0))]
+    add(connection, schema.other_url, [{"url": url, "entry": row.id} for url in room])
+    return True
+
+
+def _edit(connection: Connection, row: Row[Any], entry: Entry, digest: str, now: datetime) -> None:
+    """Take over what the entry says now, and keep what it said before as a version.
+
+    A story that was kept, or waits to be judged, has its page fetched again.
+    """
+    e, v, html = schema.entry.c, schema.verdict.c, schema.content.c
+    before = select(e.id, e.versions + 1, literal(now), e.title, e.summary, e.updated)
+    names = ["entry", "number", "until", "title", "summary", "updated"]
+    connection.execute(schema.version.insert().from_select(names, before.where(e.id == row.id)))
+    changed: dict[str, Any] = {
+        "title": entry.title,
+        "summary": entry.summary,
+        "updated": entry.updated,
+        "hash": digest,
+        "versions": row.versions + 1,
+    }
+    reason = connection.scalar(select(v.reason).where(v.entry == row.id))
+    if row.state != NEW and reason in (None, KEPT):
+        changed |= {"attempts": 0, "next_try": func.coalesce(e.next_try, now + SETTLED)}
+    _change(connection, row, changed)
+    if reason in (None, KEPT):
+        connection.execute(delete(schema.content).where(html.entry == row.id))
+        if entry.content:
+            connection.execute(schema.content.insert().values(entry=row.id, html=entry.content))
+
+
+def _change(connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> None:
+    connection.execute(update(schema.entry).where(schema.entry.c.id == row.id).values(values))
+
+
+def _chunks(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:
+    return (things[start : start + CHUNK] for start in range(0, len(things), CHUNK))
