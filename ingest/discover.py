@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from ingest import schedule
+from ingest import moves, schedule
 from ingest.abreast import abreast
 from ingest.dates import clamped
 from ingest.desk import Desk
 from ingest.errors import FeedError, FetchError, RunFailed
+from ingest.feeds import VERSION
 from ingest.sources import SOURCES, Listing
 from ingest.urls import host_of
 from ingest.web.client import redacted
@@ -27,7 +28,8 @@ def discover(desk: Desk, ask_all: bool = False) -> dict[str, int]:
 
     The counts hold `feeds` (asked), `entries_new`, `entries_known` (`relinked` and `edited` among
     them) and one count per outcome.
-    ask_all asks feeds that are not due, too. Raises RunFailed when every feed asked failed.
+    ask_all asks feeds that are not due, too, but none that is gone. Raises RunFailed when every
+    feed asked failed.
     """
     began = desk.now()
     desk.catalog.list_feeds(desk.feeds)
@@ -35,7 +37,7 @@ def discover(desk: Desk, ask_all: bool = False) -> dict[str, int]:
     due = [
         feed
         for feed in desk.feeds
-        if feed.enabled and (ask_all or (states[feed.url].next_poll or began) <= began)
+        if feed.enabled and schedule.is_due(states[feed.url], began, ask_all)
     ]
     counts: Counter[str] = Counter(feeds=len(due), entries_new=0, entries_known=0)
     failed = 0
@@ -67,7 +69,8 @@ def look(desk: Desk, feed: Feed) -> Listing:
 
 def _look(desk: Desk, feed: Feed, state: FeedState) -> Listing:
     source = SOURCES["feed"](feed, desk.web, desk.wait_turn, frozenset(desk.topic.tracking))
-    listing, now = source.entries(state), desk.now()
+    now = desk.now()
+    listing = source.entries(schedule.conditions(state, _made_by(desk), now))
     dated = tuple(
         replace(entry, published=clamped(entry.published, now) if entry.published else None)
         for entry in listing.entries
@@ -116,7 +119,7 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Tak
     except FetchError as error:
         after = _failed(desk, state, str(error.fault), error.detail, error.retry_after)
     except FeedError as error:
-        after = _failed(desk, state, error.outcome, error.detail, None)
+        after = _failed(desk, state, error.outcome, error.detail)
     taken = desk.catalog.polled(after, entries, desk.now())
     outcome = after.outcome
     if outcome == "listed":
@@ -129,35 +132,65 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Tak
         entries=len(entries),
         **taken._asdict(),
         next_poll=after.next_poll,
+        reason=after.reason,
     )
     return replace(after, outcome=outcome), len(entries), taken
 
 
 def answered(desk: Desk, state: FeedState, listing: Listing) -> FeedState:
     """Return what to remember of a feed that answered."""
-    now = desk.now()
-    return replace(
-        state,
+    now, whole = desk.now(), listing.outcome != "not_modified"
+    dates = [entry.published for entry in listing.entries if entry.published]
+    newest = max(dates, default=None)
+    validators = (listing.etag, listing.last_modified)
+    lied = (
+        bool(newest and state.newest and newest > state.newest)
+        and validators == (state.etag, state.last_modified)
+        and any(validators)
+    )
+    after = replace(
+        moves.followed(state, listing.moved, whole, now),
         etag=listing.etag,
         last_modified=listing.last_modified,
+        answered_at=listing.answered_at,
         digest=listing.digest,
+        whole=now if whole else state.whole,
+        distrusted=state.distrusted or lied,
+        made_by=_made_by(desk),
+        timing=replace(
+            listing.timing if listing.read else state.timing, fresh=listing.timing.fresh
+        ),
+        usual_gap=schedule.usual_gap(dates) or state.usual_gap,
+        newest=newest or (now if listing.entries else state.newest),
         polled=now,
-        next_poll=schedule.after_success(state.url, now, listing.wait),
         outcome=listing.outcome,
         detail=listing.detail,
         failures=0,
     )
+    if after.address != state.address:
+        log.info("feed_moved", source=redacted(state.url), to=redacted(after.address or ""))
+    return _scheduled(after, now)
 
 
 def _failed(
-    desk: Desk, state: FeedState, outcome: str, detail: str, retry_after: timedelta | None
+    desk: Desk, state: FeedState, outcome: str, detail: str, retry_after: timedelta | None = None
 ) -> FeedState:
-    now, failures = desk.now(), state.failures + 1
-    return replace(
-        state,
-        polled=now,
-        next_poll=schedule.after_failure(state.url, now, failures, retry_after),
-        outcome=outcome,
-        detail=detail,
-        failures=failures,
-    )
+    now = desk.now()
+    after = replace(state, polled=now, outcome=outcome, detail=detail, failures=state.failures + 1)
+    if outcome in ("not_found", "gone") and (state.address or state.moved_to):
+        after = replace(moves.lost(after), outcome="not_found")
+    if after.outcome == "gone":
+        log.warning("feed_gone", source=redacted(state.url), detail=detail)
+        return replace(
+            after, next_poll=None, reason="gone: not asked until `newsdesk feeds enable` says so"
+        )
+    return _scheduled(after, now, retry_after)
+
+
+def _scheduled(state: FeedState, now: datetime, retry_after: timedelta | None = None) -> FeedState:
+    time, reason = schedule.next_poll(now, state, retry_after)
+    return replace(state, next_poll=time, reason=reason)
+
+
+def _made_by(desk: Desk) -> str:
+    return f"feeds {VERSION} topic {desk.topic.digest}"

@@ -16,25 +16,15 @@ from ingest.errors import FeedError
 from ingest.lenient import MAX_ENTRIES, read_xml
 from ingest.plain import decoded, mended, plain
 from ingest.urls import MAX_LENGTH, canonical, host_of, refusal
-from storage.model import Entry
+from storage.model import Entry, Timing
 
 MAX_BYTES = 10_000_000  # of decoded body, as rss-fetcher has it; miniflux takes 15 MiB
+VERSION = 1  # raise it when the same bytes give other entries: validators are then dropped
 MAX_TITLE, MAX_SUMMARY = 500, 4_000  # characters
 
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 _HOURS = {"hourly": 1, "daily": 24, "weekly": 168, "monthly": 730, "yearly": 8766}
 _WEEKDAYS = {"mon": 0, "tue": 1, "wed": 2, "thu": 3, "fri": 4, "sat": 5, "sun": 6}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hints:
-    """What a feed says about when to ask again; what made no sense is left out."""
-
-    ttl: timedelta | None = None  # RSS 2.0: may be kept that long
-    update_every: timedelta | None = None  # sy:updatePeriod over sy:updateFrequency
-    update_base: datetime | None = None  # sy:updateBase, aware, UTC
-    skip_hours: frozenset[int] = frozenset()  # 0 to 23, in GMT
-    skip_days: frozenset[int] = frozenset()  # Monday is 0, in GMT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +46,7 @@ class ParsedFeed:
     format: str  # rss20, rss10, atom10 ... as feedparser names them; json1, json11; unknown
     entries: tuple[Entry, ...]
     refused: tuple[Refused, ...] = ()
-    hints: Hints = field(default_factory=Hints)
+    timing: Timing = field(default_factory=Timing)
     note: str = ""  # what had to be mended, or was left out
 
 
@@ -76,7 +66,7 @@ class _Raw(NamedTuple):
     title: str
     format: str
     announced: list[_Announced]
-    hints: Hints
+    timing: Timing
     note: str
 
 
@@ -118,7 +108,7 @@ def parse_feed(
         format=raw.format,
         entries=tuple(entries),
         refused=tuple(refused),
-        hints=raw.hints,
+        timing=raw.timing,
         note=raw.note,
     )
 
@@ -158,7 +148,7 @@ def _from_xml(text: str, base_url: str) -> _Raw:
         title=_text(reading.feed, "title"),
         format=reading.format or "unknown",
         announced=[_announced_in_xml(entry, rss) for entry in reading.entries],
-        hints=_hints(reading.feed),
+        timing=_timing(reading.feed),
         note=reading.note,
     )
 
@@ -178,16 +168,15 @@ def _announced_in_xml(entry: dict[str, Any], rss: bool) -> _Announced:
     )
 
 
-def _hints(feed: dict[str, Any]) -> Hints:
+def _timing(feed: dict[str, Any]) -> Timing:
     period, frequency = _text(feed, "sy_updateperiod"), _text(feed, "sy_updatefrequency")
     hours = _HOURS.get(period.lower() or "daily") if period or frequency else None
     times, ttl = _number(frequency or "1"), _number(_text(feed, "ttl"))
     skip_hours = {_number(hour) for hour in dict.get(feed, "skip_hours", ())}
     skip_days = {_WEEKDAYS.get(day[:3].lower()) for day in dict.get(feed, "skip_days", ())}
-    return Hints(
+    return Timing(
         ttl=timedelta(minutes=ttl) if ttl else None,
         update_every=timedelta(hours=hours) / times if hours and times else None,
-        update_base=parse_date(_text(feed, "sy_updatebase")),
         skip_hours=frozenset(one % 24 for one in skip_hours if one is not None and one <= 24),
         skip_days=frozenset(one for one in skip_days if one is not None),
     )
@@ -246,7 +235,7 @@ def _from_json(text: str) -> _Raw:
         title=feed.title,
         format="json" + version[1].replace(".", ""),
         announced=[_announced_in_json(one) for one in feed.items[:MAX_ENTRIES]],
-        hints=Hints(),
+        timing=Timing(),
         note=f"only the first {MAX_ENTRIES} entries were read" if capped else "",
     )
 

@@ -1,31 +1,151 @@
-"""When a feed is asked next: pure arithmetic on what it said and how the last poll went."""
+"""When a feed is asked next, and why: pure arithmetic on what it said and how it answered."""
 
 import hashlib
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from storage.model import FeedState, Timing
 
 FLOOR = timedelta(minutes=60)  # polite for conditional requests (feed-reader score's rule)
-CEILING = timedelta(hours=24)  # nothing is left unseen for longer than a day
+FAST_FLOOR = timedelta(minutes=10)  # for a feed that itself says it moves faster (Lion Reader's)
+CEILING = timedelta(hours=24)  # nothing is left unseen for longer than a day ...
+LONGEST = timedelta(hours=72)  # ... or, where weekends are skipped, than a day and a weekend
 FIRST_BACKOFF = timedelta(minutes=30)  # doubled with each failure (Lion Reader's ladder)
 JITTER = 0.1  # share of the interval; keeps feeds of one host from coming due together
+WEEK = timedelta(days=7)
+SILENCE = 28  # asked after a 28th of its silence: CommaFeed's ladder of 7, 14 and 28 days
+HOUR = timedelta(hours=1)
+NONE = timedelta(0)
 
 
-def after_success(url: str, now: datetime, wait: timedelta) -> datetime:
-    """Return when to ask a feed again that answered, given the wait it asks for itself."""
-    interval = min(max(FLOOR, wait), CEILING)
-    return now + min(interval * (1 + JITTER * _share(url)), CEILING)
+def next_poll(
+    now: datetime, state: FeedState, retry_after: timedelta | None = None
+) -> tuple[datetime, str]:
+    """Return when to ask a feed again, and why: a code, and figures for people.
 
+    The state is the one after the poll: its failures, gap, newest entry and timing count this
+    answer in. `retry_after` is what the answer asked for (RFC 9110 section 10.2.3; 0 is legal);
+    it is obeyed up to the ceiling.
 
-def after_failure(
-    url: str, now: datetime, failures: int, retry_after: timedelta | None
-) -> datetime:
-    """Return when to ask a feed again after so many failures in a row; never never.
-
-    A Retry-After is obeyed up to the ceiling (RFC 9110 section 10.2.3; 0 is legal).
+    The codes: usual_gap, ttl, update_every, fresh, backoff, retry_after, floor, ceiling,
+    skipped. Never sooner than FAST_FLOOR, nor than FLOOR unless the feed's gap and its own word
+    are both shorter; never later than CEILING, but for hours and days that the feed skips (RSS
+    2.0), and then never later than LONGEST.
     """
-    interval = min(FIRST_BACKOFF * (1 << min(failures - 1, 16)), CEILING)
-    if retry_after is not None:
-        interval = max(interval, min(retry_after, CEILING))
-    return now + min(interval * (1 + JITTER * _share(url)), CEILING)
+    if state.failures:
+        wait, reason = _after_failure(state.failures, retry_after)
+    else:
+        wait, reason = _after_success(now, state)
+    if wait > CEILING:
+        wait, reason = CEILING, f"ceiling: a day, for {reason}"
+    share = _share(state.url)
+    return _unskipped(now, now + min(wait * (1 + JITTER * share), CEILING), state, reason)
+
+
+def is_due(state: FeedState, now: datetime, ask_all: bool = False) -> bool:
+    """Tell whether a feed is to be asked; one that is gone never is.
+
+    A time further ahead than any wait was set by a clock that has been set back since.
+    """
+    due = state.next_poll
+    waits = due is not None and now < due <= now + LONGEST and not ask_all
+    return state.outcome != "gone" and not waits
+
+
+def conditions(state: FeedState, made_by: str, now: datetime) -> FeedState:
+    """Return the state with the validators and digest that the next request may rest upon.
+
+    None when another parser or topic made the entries. No validators for a feed that was caught
+    lying; nor now and then for one that only ever says "not modified": after three usual gaps,
+    by when something should have come, but not within a day of the last whole answer
+    (feed-reader score's limit for unconditional requests), and at the latest after a week.
+    """
+    patience = min(max(3 * (state.usual_gap or WEEK), CEILING), WEEK)
+    if state.distrusted or now - (state.whole or now) >= patience:
+        state = replace(state, etag=None, last_modified=None)
+    return (
+        state
+        if state.made_by == made_by
+        else replace(state, etag=None, last_modified=None, digest=None)
+    )
+
+
+def usual_gap(dates: Iterable[datetime]) -> timedelta | None:
+    """Return the mean gap between a feed's entries; None when fewer than two have a date.
+
+    The mean over the week up to the newest entry (miniflux's weekly count); over less where
+    the feed holds less than a week; between the two newest, where that week has but one. Entries
+    of one moment count once: what comes in bursts comes at the pace of its bursts.
+    """
+    moments = sorted(set(dates), reverse=True)
+    if len(moments) < 2:
+        return None
+    recent = sum(moment > moments[0] - WEEK for moment in moments)
+    if recent == len(moments):
+        return (moments[0] - moments[-1]) / (recent - 1)
+    return WEEK / recent if recent > 1 else moments[0] - moments[1]
+
+
+def _after_success(now: datetime, state: FeedState) -> tuple[timedelta, str]:
+    """Return the longest of half the usual gap, the silence's share, and what the feed asks for.
+
+    Half the gap, as CommaFeed has it: then few entries wait longer than that.
+    """
+    timing, gap = state.timing, state.usual_gap
+    wait, reason = FLOOR, "floor: no usual gap known"
+    if gap is not None:
+        wait, reason = gap / 2, f"usual_gap: new entries every {shown(gap)}"
+    if state.newest and (now - state.newest) / SILENCE > wait:
+        silence = now - state.newest
+        wait, reason = silence / SILENCE, f"usual_gap: nothing new for {shown(silence)}"
+    asked = _asked(timing)
+    if asked[0] > wait:
+        wait, reason = asked
+    fast = gap is not None and gap < FLOOR and NONE < asked[0] < FLOOR
+    floor = FAST_FLOOR if fast else FLOOR
+    return (wait, reason) if wait >= floor else (floor, f"floor: {shown(floor)}, for {reason}")
+
+
+def _asked(timing: Timing) -> tuple[timedelta, str]:
+    named = {
+        "ttl": timing.ttl or NONE,
+        "update_every": timing.update_every or NONE,
+        "fresh": timing.fresh or NONE,
+    }
+    code = max(named, key=lambda name: named[name])
+    return named[code], f"{code}: asks for {shown(named[code])}"
+
+
+def _after_failure(failures: int, retry_after: timedelta | None) -> tuple[timedelta, str]:
+    wait = min(FIRST_BACKOFF * (1 << min(failures - 1, 16)), CEILING)
+    if retry_after is not None and retry_after > wait:
+        return retry_after, f"retry_after: asks for {shown(retry_after)}"
+    return wait, f"backoff: {failures} failure{'s'[: failures > 1]}"
+
+
+def _unskipped(
+    now: datetime, time: datetime, state: FeedState, reason: str
+) -> tuple[datetime, str]:
+    """Return the time, or one in the first hour after it that the feed does not skip (in GMT)."""
+    hours, days = state.timing.skip_hours, state.timing.skip_days
+    hour = time.astimezone(UTC)
+    if hour.hour not in hours and hour.weekday() not in days:
+        return time, reason
+    hour = hour.replace(minute=0, second=0, microsecond=0)
+    while hour.hour in hours or hour.weekday() in days:
+        hour += HOUR
+        if hour + HOUR / 2 > now + LONGEST:
+            return now + CEILING, f"ceiling: a day, for it skips more; {reason}"
+    return hour + HOUR / 2 * _share(state.url), f"skipped: until {hour:%a %H:%M} GMT; {reason}"
+
+
+def shown(span: timedelta) -> str:
+    """Return a span as people say it, to two figures or so."""
+    minutes = span.total_seconds() / 60
+    if minutes < 100:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.1f} h" if minutes < 48 * 60 else f"{minutes / 1440:.1f} days"
 
 
 def _share(url: str) -> float:

@@ -25,6 +25,12 @@ class Answers(ABC):
         """Return the last runs, newest first."""
         return self._rows(select(schema.run).order_by(schema.run.c.id.desc()).limit(limit))
 
+    def feed(self, url: str) -> dict[str, Any] | None:
+        """Return all we know of one feed: by its URL, or the one it moved to."""
+        c = schema.feed.c
+        named = or_(c.url == url, c.address == url, c.moved_to == url)
+        return next(iter(self._rows(select(schema.feed).where(named).order_by(c.url != url))), None)
+
     def tally(self) -> dict[str, int]:
         """Return how many entries ended with which reason, and how many wait for which verb.
 

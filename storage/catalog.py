@@ -137,12 +137,21 @@ class Catalog(Answers):
     # feeds
 
     def list_feeds(self, feeds: Iterable[Feed]) -> None:
-        """Take over what the feeds file says; what we remember of each feed stays."""
+        """Take over what the feeds file says; what we remember of each feed stays.
+
+        A feed that is new there, but known as where another moved to, goes on from what we
+        remember of that one; whose row stays, as an alias.
+        """
         with self._write() as connection:
+            rows = [dict(row) for row in connection.execute(select(schema.feed)).mappings()]
+            known = {row["url"] for row in rows}
+            moved = {row[key]: row for row in rows for key in ("moved_to", "address")}
             connection.execute(update(schema.feed).values(listed=False))
             for feed in feeds:
                 said = {**asdict(feed), "listed": True}
                 del said["note"]
+                if feed.url in moved and feed.url not in known:
+                    said = {**moved[feed.url], "address": None, "moved_to": None, **said}
                 self._add(connection, schema.feed, [said])
                 connection.execute(
                     update(schema.feed).where(schema.feed.c.url == feed.url).values(said)
@@ -165,7 +174,7 @@ class Catalog(Answers):
         with self._write() as connection:
             self._lock(connection)
             taken = intake.take(connection, self._add, entries, now)
-            kept = asdict(state)
+            kept = {field.name: getattr(state, field.name) for field in fields(state)}
             if state.outcome == "listed":
                 kept["outcome"] = "new" if taken.new else "nothing_new"
             connection.execute(

@@ -1,7 +1,7 @@
 """The nouns that pass between verbs and shelves; all frozen, none does I/O."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 KEPT = "kept"
 
@@ -19,15 +19,37 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What a feed and its server say about when to ask again; what made no sense is left out."""
+
+    ttl: timedelta | None = None  # RSS 2.0: may be kept that long
+    update_every: timedelta | None = None  # sy:updatePeriod over sy:updateFrequency
+    fresh: timedelta | None = None  # the server's Cache-Control or Expires, less Age
+    skip_hours: frozenset[int] = frozenset()  # 0 to 23, in GMT
+    skip_days: frozenset[int] = frozenset()  # Monday is 0, in GMT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedState:
     """What we remember of a feed between two polls."""
 
-    url: str
+    url: str  # as in the feeds file; what the feed is known by, wherever it is asked
+    address: str | None = None  # where it is asked since it moved for good
+    moved_to: str | None = None  # where it seems to have moved to, not yet for good
+    moved_since: datetime | None = None  # first seen there
     etag: str | None = None  # as received, byte for byte
     last_modified: str | None = None  # as received, byte for byte
+    answered_at: str | None = None  # the URL that gave them, after redirects
     digest: str | None = None  # SHA-256 of the last decoded body, hex
+    whole: datetime | None = None  # when a whole body last came
+    distrusted: bool = False  # it said "not modified" when it was
+    made_by: str = ""  # the parser and the topic that read the body
+    timing: Timing = field(default_factory=Timing)
+    usual_gap: timedelta | None = None  # between its entries
+    newest: datetime | None = None  # when its newest entry appeared
     polled: datetime | None = None
     next_poll: datetime | None = None
+    reason: str = ""  # why then: a code and figures, see ingest.schedule
     outcome: str = "never_polled"
     detail: str = ""
     failures: int = 0  # in a row
@@ -60,6 +82,7 @@ class Page:
     content: bytes  # decoded; the same object when no coding was used
     fetched: datetime  # aware, UTC
     hops: tuple[str, ...] = ()  # every URL asked on the way, the first included
+    moved: str | None = None  # where an unbroken chain of 301 and 308 led, from the first URL
 
     def header(self, name: str) -> str | None:
         """Return the first header of that name, whatever its case."""

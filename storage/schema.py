@@ -1,7 +1,8 @@
 """The catalog's tables and their numbered upgrades, for SQLite and PostgreSQL alike."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     MetaData,
     String,
@@ -30,6 +32,7 @@ from sqlalchemy import (
 
 from storage import sketches
 from storage.errors import StorageError
+from storage.model import Timing
 
 
 class Moment(TypeDecorator[datetime]):
@@ -52,6 +55,30 @@ class Moment(TypeDecorator[datetime]):
         return value and (value.replace(tzinfo=UTC) if value.tzinfo is None else value)
 
 
+class TimingColumn(TypeDecorator[Timing]):
+    """A Timing as JSON: seconds and sorted lists; what it does not say is left out."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Timing | None, dialect: Dialect) -> Any:
+        """Turn to JSON."""
+        said = asdict(value or Timing())
+        return {
+            name: one.total_seconds() if isinstance(one, timedelta) else sorted(one)
+            for name, one in said.items()
+            if one
+        }
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Timing:
+        """Turn back."""
+        said: dict[str, Any] = {
+            name: frozenset(one) if isinstance(one, list) else timedelta(seconds=one)
+            for name, one in (value or {}).items()
+        }
+        return Timing(**said)
+
+
 METADATA = MetaData()
 _ID = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by INTEGER only
 
@@ -71,11 +98,22 @@ feed = Table(
     Column("kind", String, nullable=False, default=""),
     Column("enabled", Boolean, nullable=False, default=True),
     Column("listed", Boolean, nullable=False, default=True),  # still in the feeds file
+    Column("address", String),
+    Column("moved_to", String),
+    Column("moved_since", Moment),
     Column("etag", String),
     Column("last_modified", String),
+    Column("answered_at", String),
     Column("digest", String),
+    Column("whole", Moment),
+    Column("distrusted", Boolean, nullable=False, default=False),
+    Column("made_by", String, nullable=False, default=""),
+    Column("timing", TimingColumn),
+    Column("usual_gap", Interval),
+    Column("newest", Moment),
     Column("polled", Moment),
     Column("next_poll", Moment),
+    Column("reason", String, nullable=False, default=""),
     Column("outcome", String, nullable=False, default="never_polled"),
     Column("detail", String, nullable=False, default=""),
     Column("failures", Integer, nullable=False, default=0),

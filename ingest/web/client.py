@@ -134,7 +134,7 @@ class Web:
         max_bytes: int | None,
         may_ask: Callable[[str], None],
     ) -> Page:
-        clock = Clock(self._deadline.total_seconds())
+        clock, moved, for_good = Clock(self._deadline.total_seconds()), None, True
         while True:
             parts = admitted(url)
             if str(parts) in hops or len(hops) > max_redirects:
@@ -145,8 +145,10 @@ class Web:
             page = self._asked(parts, headers, clock, max_bytes or self._max_bytes)
             location = page.header("location")
             if page.status not in REDIRECTS or not location:
-                return page
+                return replace(page, moved=moved)
             url = _joined(parts, location)
+            for_good = for_good and page.status in (301, 308)
+            moved = url if for_good else moved
 
     def _asked(
         self, url: URL, headers: list[tuple[str, str]], clock: Clock, max_bytes: int

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from ingest import lenient
 from ingest.errors import FeedError
-from ingest.feeds import MAX_SUMMARY, Hints, ParsedFeed, Refused, parse_feed
+from ingest.feeds import MAX_SUMMARY, ParsedFeed, Refused, parse_feed
 from ingest.plain import decoded, mended, plain
-from storage.model import Entry
+from storage.model import Entry, Timing
 
 HOME = "https://board.example.org/news/feed"
 RSS = """<?xml version="1.0" encoding="utf-8"?>
@@ -140,14 +140,13 @@ def test_what_a_feed_says_about_its_pace_is_kept_with_all_hours_and_days() -> No
             "<ttl>90</ttl><skipHours><hour>0</hour><hour>5</hour><hour>24</hour><hour>x</hour>"
             "</skipHours><skipDays><day>Saturday</day><day>sunday</day><day>Feast</day></skipDays>"
             "<sy:updatePeriod>daily</sy:updatePeriod><sy:updateFrequency>4</sy:updateFrequency>"
-            "<sy:updateBase>2025-08-05T09:00Z</sy:updateBase>" + ITEM
+            + ITEM
         )
     )
 
-    assert feed.hints == Hints(
+    assert feed.timing == Timing(
         ttl=timedelta(minutes=90),
         update_every=timedelta(hours=6),
-        update_base=TEN,
         skip_hours=frozenset({0, 5}),
         skip_days=frozenset({5, 6}),
     )
@@ -163,7 +162,7 @@ def test_what_a_feed_says_about_its_pace_is_kept_with_all_hours_and_days() -> No
     ],
 )
 def test_hints_that_make_no_sense_are_left_out(junk: str) -> None:
-    assert read(RDF.format(junk)).hints == Hints()
+    assert read(RDF.format(junk)).timing == Timing()
 
 
 def test_a_well_formed_feed_without_entries_is_no_error() -> None:
