@@ -7,10 +7,17 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from lxml import etree
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from ingest.errors import SettingsError
@@ -24,12 +31,18 @@ Kind = Literal[
     "charity", "academic",
 ]  # fmt: skip
 
+OWN = ("item", "date", "within")
+USED = {"feed": (), "listing": OWN, "sitemap": ("within",)}
+OURS = "https://newsdesk.example/opml"  # spec2.opml: attributes of one's own go in a namespace
 _CONTROLS = "\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
 _ONE_LINE = StringConstraints(strip_whitespace=True, pattern=f"^[^{_CONTROLS}]*$")
 
 
 def _web_url(url: str) -> str:
-    canonical(url)
+    try:
+        canonical(url)
+    except ValueError as error:
+        raise ValueError(f"{error}; write it in full, as https://host/path") from error
     return url
 
 
@@ -44,6 +57,21 @@ class _Row(BaseModel):
     kind: Kind = "press"
     enabled: bool = True
     note: Annotated[str, _ONE_LINE] = ""
+    via: Literal["feed", "listing", "sitemap"] = "feed"
+    item: Annotated[str, _ONE_LINE] = ""
+    date: Annotated[str, _ONE_LINE] = ""
+    within: Annotated[str, _ONE_LINE] = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for name in OWN:
+            if getattr(self, name) and name not in USED[self.via]:
+                raise ValueError(f"{name} means nothing where via = {_quoted(self.via)}; remove it")
+        if self.via == "listing" and not self.item:
+            raise ValueError('via = "listing" needs item = "...", the CSS selector of its stories')
+        if self.within and not self.within.startswith(("/", "http://", "https://")):
+            raise ValueError('within must begin as a path or URL does; write within = "/news/"')
+        return self
 
 
 def load(path: Path) -> tuple[Feed, ...]:
@@ -70,7 +98,9 @@ def add(path: Path, feed: Feed) -> None:
     block = ["[[feed]]", f"url = {_quoted(feed.url)}", f"title = {_quoted(title)}"]
     block += [f"nation = {_quoted(feed.nation)}", f"kind = {_quoted(feed.kind)}"]
     block += [] if feed.enabled else ["enabled = false"]
-    block += [f"note = {_quoted(feed.note)}"] if feed.note else []
+    extra = {"note": feed.note, "via": feed.via.removeprefix("feed")}
+    extra |= {name: getattr(feed, name) for name in OWN}
+    block += [f"{name} = {_quoted(value)}" for name, value in extra.items() if value]
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     gap = "\n" if not before or before.endswith("\n") else "\n\n"
     after = gap + "\n".join(block) + "\n"
@@ -119,7 +149,7 @@ def from_opml(content: bytes) -> tuple[tuple[Feed, ...], tuple[str, ...]]:
 
 def to_opml(feeds: Iterable[Feed]) -> bytes:
     """Return the feeds as OPML 2.0, in order, foldered by nation and kind as from_opml reads."""
-    opml = etree.Element("opml", version="2.0")
+    opml = etree.Element("opml", {"version": "2.0"}, {"newsdesk": OURS})
     etree.SubElement(etree.SubElement(opml, "head"), "title").text = "Newsdesk feeds"
     body = etree.SubElement(opml, "body")
     for nation, of_nation in groupby(feeds, lambda feed: feed.nation):
@@ -127,12 +157,16 @@ def to_opml(feeds: Iterable[Feed]) -> bytes:
         for kind, of_kind in groupby(of_nation, lambda feed: feed.kind):
             inner = etree.SubElement(outer, "outline", text=kind)
             for feed in of_kind:
-                outline = etree.SubElement(inner, "outline", type="rss", text=feed.title)
+                how = "rss" if feed.via == "feed" else feed.via
+                outline = etree.SubElement(inner, "outline", type=how, text=feed.title)
                 outline.set("xmlUrl", feed.url)
                 if feed.note:
                     outline.set("description", feed.note)
                 if not feed.enabled:
                     outline.set("isComment", "true")
+                if feed.via != "feed":
+                    for name in ("via", *OWN):
+                        outline.set(f"{{{OURS}}}{name}", getattr(feed, name))
     content: bytes = etree.tostring(opml, xml_declaration=True, encoding="utf-8", pretty_print=True)
     return content
 
@@ -193,7 +227,7 @@ def _complaint(wrong: ErrorDetails) -> str:
         case "bool_type":
             return f"{key} must be true or false, without quotation marks"
         case "value_error":
-            return f"{key}: {wrong['ctx']['error']}; write it in full, as https://host/path"
+            return f"{key}: {wrong['ctx']['error']}"
         case "string_pattern_mismatch":
             return f"{key} holds control characters; write it on one line, without them"
         case _:
@@ -221,6 +255,8 @@ def _from_outline(outline: etree._Element, url: str) -> Feed:
         kind=kind,
         enabled=all(one.get("isComment") != "true" for one in commented),
         note="; ".join(note for note in notes if note),
+        via=outline.get(f"{{{OURS}}}via", "feed"),
+        **{name: _clean(outline.get(f"{{{OURS}}}{name}", "")) for name in OWN},
     )
 
 

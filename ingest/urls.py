@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Set
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
@@ -96,6 +97,13 @@ def refusal(url: str) -> str | None:
     Google News: its links lead on only through a script of theirs, and to a consent page.
     """
     return "google_news" if host_of(url) == "news.google.com" else None
+
+
+def lies_within(url: str, beginning: str) -> bool:
+    """Tell whether a canonical URL begins so: a path or a URL, in which "*" is for anything."""
+    parts = _PARTS.fullmatch(url)
+    path = f"{parts[3]}?{parts[4] or ''}" if parts and beginning[:1] == "/" else url
+    return fnmatchcase(path, re.sub(r"[\[?]", r"[\g<0>]", beginning) + "*")
 
 
 def _authority(text: str, scheme: str) -> str:

@@ -148,8 +148,8 @@ class Catalog(Answers):
             moved = {row[key]: row for row in rows for key in ("moved_to", "address")}
             connection.execute(update(schema.feed).values(listed=False))
             for feed in feeds:
-                said = {**asdict(feed), "listed": True}
-                del said["note"]
+                names = ("url", "title", "nation", "kind", "enabled")
+                said = {**{name: getattr(feed, name) for name in names}, "listed": True}
                 if feed.url in moved and feed.url not in known:
                     said = {**moved[feed.url], "address": None, "moved_to": None, **said}
                 self._add(connection, schema.feed, [said])

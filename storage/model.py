@@ -16,6 +16,10 @@ class Feed:
     kind: str = "press"
     enabled: bool = True
     note: str = ""
+    via: str = "feed"  # feed, listing (a page for people) or sitemap
+    item: str = ""  # a listing's CSS selector of its items, or of their links
+    date: str = ""  # a listing's CSS selector of the date within an item
+    within: str = ""  # where stories are: the beginning of their path or URL, "*" for anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

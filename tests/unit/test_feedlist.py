@@ -38,6 +38,15 @@ FEEDS = st.lists(
         kind=st.sampled_from(get_args(Kind)),
         enabled=st.booleans(),
         note=LINES,
+    )
+    | st.builds(
+        Feed,
+        url=st.integers(100, 199).map("https://example.org/list/{}".format),
+        title=LINES.filter(bool),
+        via=st.just("listing"),
+        item=LINES.filter(bool),
+        date=LINES,
+        within=st.sampled_from(["", "/news/", "https://example.org/*/news"]),
     ),
     unique_by=lambda feed: feed.url,
     max_size=8,
@@ -101,6 +110,11 @@ def test_a_file_without_feeds_is_an_empty_list(file: Path) -> None:
         ("https://weekly.", "https://me:secret@weekly.", 10, "credentials"),
         ("https://weekly.example.org/rss?id=1", "HTTPS://Board.example.org:443/feed", 9, "line 3"),
         ("# Feeds of the north.", 'title = "North"', 1, "'title' is not known here"),
+        ('note = "paywall"', 'item = "li a"', 9, 'item means nothing where via = "feed"; remove'),
+        ('note = "paywall"', 'via = "sitemap"\ndate = "time"', 9, "date means nothing where via"),
+        ('note = "paywall"', 'via = "listing"', 9, 'needs item = "...", the CSS selector'),
+        ('note = "paywall"', 'via = "sitemap"\nwithin = "news"', 9, 'write within = "/news/"'),
+        ('note = "paywall"', 'via = "page"', 13, "'page' is not one of"),
         ("[[feed]]   #", "[[feeds]]   #", 9, "'feeds' is not known here"),
     ],
 )
