@@ -15,9 +15,11 @@ import select
 import signal
 import subprocess
 import sys
-import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.connection import Connection, Pipe, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -31,7 +33,7 @@ AHEAD = 4  # pieces taken in per child before the oldest has ended: bounds what 
 
 
 class _Child:
-    """One child process and the piece of work it has in hand."""
+    """One child process, ready for work; raises RunFailed when it cannot start."""
 
     def __init__(self, work: bytes, seconds: float, memory: int) -> None:
         self.pipe, theirs = Pipe()
@@ -46,21 +48,14 @@ class _Child:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         theirs.close()
-        self.pipe.send_bytes(work)
-        self.started = False
-        self.piece: int | None = None
-        self.deadline = 0.0
-
-    def hand(self, piece: int, args: tuple[Any, ...], seconds: float) -> None:
-        """Give the child a piece of work. Raises OSError or EOFError when the child is gone."""
-        if not self.started:
-            if not self.pipe.poll(START_SECONDS):
-                raise RunFailed(f"a worker did not start within {START_SECONDS:.0f} s")
-            if error := self.pipe.recv():
-                raise RunFailed(f"a worker cannot load its work: {error}")
-            self.started = True
-        self.pipe.send(args)
-        self.piece, self.deadline = piece, time.monotonic() + seconds
+        try:
+            self.pipe.send_bytes(work)
+            in_time = self.pipe.poll(START_SECONDS)
+            error = self.pipe.recv() if in_time else f"silent for {START_SECONDS:.0f} s"
+        except (OSError, EOFError) as gone:
+            error = repr(gone)
+        if error:
+            raise RunFailed(f"a worker did not start: {error}; {self.end()}")
 
     def end(self) -> str:
         """Kill the child, wait for it, and tell how it had ended."""
@@ -89,18 +84,22 @@ class Workers(Generic[R]):
         seconds: float = 10.0,  # of wall clock, for one piece
         memory: int = 1_500_000_000,  # bytes of address space beyond what a child starts with
     ) -> None:
-        self._work, self._lost = pickle.dumps(work), lost
+        self._lost, self._seconds = lost, seconds
+        self._terms = pickle.dumps(work), seconds, memory
         self._count = count or len(os.sched_getaffinity(0))
-        self._seconds, self._memory = seconds, memory
-        self._children: list[_Child] = []
+        self._threads = ThreadPoolExecutor(self._count)  # each drives one child
+        self._idle: list[_Child] = []
+        self._busy: set[_Child] = set()
+        self._ahead: deque[Future[R]] = deque()
 
     def __enter__(self) -> Self:
-        self._children = [self._new() for _ in range(self._count)]
         return self
 
     def __exit__(self, *_: object) -> None:
-        while self._children:
-            self._children.pop().end()
+        self._drop()
+        self._threads.shutdown()
+        while self._idle:
+            self._idle.pop().end()
 
     def map(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[R]:
         """Yield what the work gives for each tuple of arguments, in their order.
@@ -108,69 +107,54 @@ class Workers(Generic[R]):
         Takes from `calls` only a little ahead of what is yielded. Raises RunFailed when a child
         cannot start.
         """
-        left, taken, turn = iter(calls), 0, 0
-        done: dict[int, R] = {}
+        ahead = self._ahead
         try:
-            while True:
-                args: tuple[Any, ...] | None = ()
-                for child in [c for c in self._children if c.piece is None]:
-                    if taken - turn >= AHEAD * self._count or (args := next(left, None)) is None:
-                        break
-                    self._hand(child, taken, args)
-                    taken += 1
-                while turn in done:
-                    yield done.pop(turn)
-                    turn += 1
-                if turn < taken:
-                    done.update(self._collect())
-                elif args is None:
-                    return
-        finally:  # a piece left in hand must not answer the next call
-            for child in [c for c in self._children if c.piece is not None]:
-                self._replace(child)
+            for args in calls:
+                ahead.append(self._threads.submit(self._one, args))
+                if len(ahead) == AHEAD * self._count:
+                    yield ahead[0].result()
+                    ahead.popleft()
+            while ahead:
+                yield ahead[0].result()
+                ahead.popleft()
+        finally:
+            self._drop()
 
-    def _new(self) -> _Child:
-        return _Child(self._work, self._seconds, self._memory)
+    def _drop(self) -> None:
+        """Give up the pieces in hand: they must not answer the next call."""
+        for future in self._ahead:
+            future.cancel()
+        while wait(self._ahead, 0.1).not_done:
+            for child in tuple(self._busy):
+                child.process.kill()
+        self._ahead.clear()
 
-    def _replace(self, child: _Child) -> str:
-        how = child.end()
-        self._children[self._children.index(child)] = self._new()
-        return how
-
-    def _hand(self, child: _Child, piece: int, args: tuple[Any, ...]) -> None:
+    def _one(self, args: tuple[Any, ...]) -> R:
+        child, spent = None, True
         try:
-            child.hand(piece, args, self._seconds)
-        except (OSError, EOFError):  # it died idle, which no piece is to blame for
-            place = self._children.index(child)
-            how = self._replace(child)
-            try:
-                self._children[place].hand(piece, args, self._seconds)
-            except (OSError, EOFError) as error:
-                raise RunFailed(f"workers die before they have work: {how}, {error}") from error
-
-    def _collect(self) -> Iterator[tuple[int, R]]:
-        """Yield what has ended since the last look; waits for the first end or limit."""
-        busy = {child.pipe: child for child in self._children if child.piece is not None}
-        first = min(child.deadline for child in busy.values())
-        ended = wait(list(busy), max(0.0, first - time.monotonic()))
-        for pipe, child in busy.items():
-            piece = child.piece
-            assert piece is not None
-            if pipe in ended:
-                yield piece, self._answer(child)
-            elif time.monotonic() >= child.deadline:
-                self._replace(child)
-                yield piece, self._lost("extract_timeout", f"over {self._seconds:g} s")
-
-    def _answer(self, child: _Child) -> R:
-        try:
+            with suppress(IndexError):
+                child = self._idle.pop()
+            if child and child.process.poll() is not None:  # it died idle: no piece is to blame
+                child.end()
+                child = None
+            child = child or _Child(*self._terms)
+            self._busy.add(child)
+            child.pipe.send(args)
+            if not child.pipe.poll(self._seconds):
+                return self._lost("extract_timeout", f"over {self._seconds:g} s")
             good, value, spent = child.pipe.recv()
+            return value if good else self._lost("extract_crashed", value)
         except (OSError, EOFError):
-            return self._lost("extract_crashed", f"worker died: {self._replace(child)}")
-        child.piece = None
-        if spent:
-            self._replace(child)
-        return value if good else self._lost("extract_crashed", value)
+            if child is None:
+                raise
+            return self._lost("extract_crashed", f"worker died: {child.end()}")
+        finally:
+            if child:
+                self._busy.discard(child)
+                if spent:
+                    child.end()
+                else:
+                    self._idle.append(child)
 
 
 def serve(handle: int, seconds: float, memory: int) -> None:
