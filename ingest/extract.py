@@ -16,6 +16,7 @@ from ingest import body
 from ingest.dates import day_in_path
 from ingest.declared import Declared, believable, credible, day, headline, local_day, read
 from ingest.furniture import Removed, clear, is_date, key
+from ingest.plain import decoded
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -24,14 +25,7 @@ MAX_CHARS = 2_000_000  # of a page's text: trafilatura's time is superlinear (5 
 FEW_WORDS = 300  # a page with fewer may be a wall: its visible text is kept as a sample
 PROSE_WORDS = 100  # in lower case; names and scores alone tell no language
 BODY_WORDS = 50  # fewer are no story: the shortest seeds have 348 (research, section 6)
-_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r"))  # lxml takes none of them
-_PAGE_CHARSET = re.compile(
-    rb"""<(?:meta[^>]{1,200}?charset|\?xml[^>]{1,60}?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.I
-)
-_CHARSET = re.compile(  # what a page may name: never a codec that is no charset (hex, utf-7)
-    r"(?:iso-?8859|windows|cp|koi8|gb|big5|shift|euc|macintosh)[\w-]*", re.IGNORECASE
-)
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # lxml takes none of them
 _COMMON = """the of and to in that is for was with on said have by as it be are will from at has
 this which not were their been"""
 _ENGLISH = frozenset(_COMMON.split())
@@ -90,30 +84,8 @@ def lost(fault: str, detail: str) -> Extract:
 
 
 def decode(content: bytes, content_type: str = "") -> str:
-    """Return a page's text, its first MAX_CHARS characters, however it is labelled.
-
-    In order: byte order mark; UTF-8, unless the bytes that break it outnumber its sequences, so
-    that a bad byte spoils one character and not the page; the header's charset, then the page's,
-    Latin-1 taken as Windows-1252 (WHATWG Encoding, 4.2); Windows-1252.
-    """
-    content = content[: 4 * MAX_CHARS]
-    for mark, codec in _BOMS:
-        if content.startswith(mark):
-            return content.decode(codec, "replace")[:MAX_CHARS]
-    content = content.translate(None, _CONTROLS)
-    text = content.decode(errors="replace")
-    broken = text.count("\ufffd") - content.count(b"\xef\xbf\xbd")  # less those that were sent
-    if broken and len(re.findall(r"[^\x00-\x7f]", text)) < 2 * broken:
-        found = _PAGE_CHARSET.search(content[:4096])
-        label = content_type.lower().partition("charset=")[2].strip(" \"'").partition(";")[0]
-        names = [label, found[1].decode("ascii", "replace") if found else ""]
-        named = next((name for name in names if _CHARSET.fullmatch(name)), "")
-        try:
-            codec = "cp1252" if re.search(r"8859[-_]?1$", named) else named or "cp1252"
-            text = content.decode(codec, "replace")
-        except LookupError:
-            text = content.decode("cp1252", "replace")
-    return text[:MAX_CHARS]
+    """Return a page's text, its first MAX_CHARS characters, as ingest.plain decodes it."""
+    return _CONTROLS.sub("", decoded(content[: 4 * MAX_CHARS], content_type)[:MAX_CHARS])
 
 
 def extract(content: bytes, content_type: str, url: str, hints: Hints) -> Extract:

@@ -1,29 +1,23 @@
 """Strangers' bytes -> text, and their markup -> words on one line."""
 
-import codecs
 import html
 import re
 
-_BOMS = (  # a mark, or the first "<" of a document without one (XML 1.0 appendix F)
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (b"\0\0\0<", "utf-32-be"),
-    (b"<\0\0\0", "utf-32-le"),
-    (b"\0<", "utf-16-be"),
-    (b"<\0", "utf-16-le"),
+from resiliparse.parse.encoding import map_encoding_to_html5
+
+_BEGINS = (  # with a byte order mark, or the first "<" of XML without one (XML 1.0 appendix F)
+    (rb"\xef\xbb\xbf", "utf-8-sig"),
+    (rb"\xff\xfe\0\0|\0\0\xfe\xff", "utf-32"),
+    (rb"\xff\xfe|\xfe\xff", "utf-16"),
+    (rb"\0\0\0<", "utf-32-be"),
+    (rb"<\0\0\0", "utf-32-le"),
+    (rb"\0<\0", "utf-16-be"),
+    (rb"<\0.\0", "utf-16-le"),
 )
-# Charsets of the web only: Python has codecs that raise what they like (idna), crawl
-# (punycode), or that browsers refuse (utf-7, EBCDIC). UTF-16 and 32 show in their first bytes.
-_CODEC = re.compile(
-    r"(?:us-)?ascii|utf-?8|cp(?:12|4|86|9)\d+|(?:iso|windows|latin|koi|mac|big|gb|euc|s\w*jis|ks|tis)"
-    r"[\w-]*"
-)
-_ONE_BYTE = re.compile(r"iso-?8859|windows|cp12|latin|koi|mac")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
-_DECLARED = re.compile(rb"\s*<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]+)")
+_DECLARED = re.compile(
+    rb"""<(?:meta[^>]{1,200}?charset|\?xml[^>]{1,100}?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.I
+)
 
 _ESCAPE = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*)?"  # ECMA-48: CSI and OSC sequences
 _NOT_XML = re.compile(_ESCAPE + "|[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -41,34 +35,25 @@ _INLINE = {
 
 
 def decoded(content: bytes, content_type: str) -> str:
-    """Return the text of an XML or JSON body; `content_type` is the header's value or "".
+    """Return a body's text however it is labelled; `content_type` is the header's value or "".
 
-    Byte order mark, header, XML declaration, in that order (RFC 7303 section 3). A body that
-    is UTF-8 throughout is UTF-8 whatever one-byte set is named, for servers name one by
-    default; without a name that can be true, UTF-8 with few scars, else Windows-1252.
+    In order: byte order mark; UTF-8, unless the bytes that break it outnumber its sequences, so
+    that a bad byte spoils one character and not the whole; the header's charset, then the
+    document's own (RFC 7303 section 3), by its WHATWG label, so that Latin-1 is Windows-1252 and
+    utf-7 or a codec of Python's that is no charset is nothing; Windows-1252.
     """
-    for start, codec in _BOMS:
-        if content.startswith(start):
+    for begins, codec in _BEGINS:
+        if re.match(begins, content, re.DOTALL):
             return content.decode(codec, "replace")
-    said, declared = _CHARSET.search(content_type), _DECLARED.match(content)
-    names = [said[1] if said else "", declared[1].decode() if declared else ""]
-    as_utf8 = content.decode("utf-8", "replace")
-    scars = as_utf8.count("\ufffd")
-    for name in map(str.lower, names):
-        if not _CODEC.fullmatch(name) or (_ONE_BYTE.match(name) and not scars):
-            continue
-        try:
-            return content.decode("gb18030" if name == "gb2312" else name)
-        except (UnicodeDecodeError, LookupError):
-            continue
-    whole = len(as_utf8) - len(as_utf8.encode("ascii", "ignore")) - scars
-    inside = as_utf8.rstrip("\ufffd").count("\ufffd")  # a body may end in mid-character
-    if whole and inside * 10 <= whole:
-        return as_utf8
-    try:
-        return content.decode("windows-1252")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
+    text = content.decode(errors="replace")
+    scars = text.count("\ufffd") - content.count(b"\xef\xbf\xbd")  # less those that were sent
+    if not scars or len(re.findall(r"[^\x00-\x7f]", text)) >= 2 * scars:
+        return text
+    said, declared = _CHARSET.search(content_type), _DECLARED.search(content, 0, 4096)
+    labels = [said[1] if said else "", declared[1].decode() if declared else ""]
+    codecs = [map_encoding_to_html5(label, False) or "utf" for label in labels]
+    named = next((codec for codec in codecs if not codec.startswith("utf")), "cp1252")
+    return content.decode(named, "replace")
 
 
 def mended(text: str) -> str:
