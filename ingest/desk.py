@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Self, TypeVar
+from uuid import uuid4
 
 from ingest import feedlist, topics
 from ingest.errors import Fault, FetchError
@@ -18,9 +20,10 @@ from ingest.web.robots import Robots
 from storage.archive import Archive
 from storage.catalog import Catalog
 from storage.corpus import Corpus, open_corpus
-from storage.model import Feed
+from storage.model import Feed, HostState, Page
 
 Step = TypeVar("Step")
+LEASE_SLACK = timedelta(seconds=15)  # a turn is held for the deadline and what we do around it
 
 
 def utc_now() -> datetime:
@@ -99,22 +102,49 @@ class Desk:
             may_ask=self.wait_turn,
         )
 
-    def wait_turn(self, url: str, crawl_delay: timedelta | None = None) -> None:
-        """Sleep until the URL's host may be asked; the turn is then ours."""
-        gap, now = pace.required_gap(self.settings.gap, crawl_delay), self.now()
-        turn = self.catalog.reserve(host_of(url), lambda last: pace.next_slot(last, gap, now))
-        self._sleep(max(0.0, (turn - now).total_seconds()))
+    @contextmanager
+    def wait_turn(
+        self, url: str, delay: float | None = None, live: bool = True
+    ) -> Iterator[Callable[[Page], None]]:
+        """Sleep until the URL's host may be asked; it is ours until the block ends.
 
-    def may_ask(self, url: str) -> None:
+        All workers of one catalog ask one host one request at a time, and keep the gap. `delay`
+        are the seconds that its robots.txt asks for, None when that was not looked at: then what
+        it said last counts. Told of a 429, the host is left alone for as long as that says.
+
+        Raises FetchError(DEFERRED_HOST), with the wait, when that would take too long.
+        """
+        host, holder = host_of(url), uuid4().hex
+        lease = timedelta(seconds=self.settings.fetch_deadline) + LEASE_SLACK
+        answers: list[Page] = []
+
+        def decide(known: HostState) -> tuple[HostState, timedelta]:
+            known = known if delay is None else replace(known, delay=delay)
+            return pace.turn(known, holder, self.now(), self.settings.gap, lease, live)
+
+        while wait := self.catalog.claim(host, decide):
+            if wait > max(self.settings.gap, pace.MAX_CRAWL_DELAY):
+                detail = f"{host} is left alone for {wait.total_seconds():.0f} s"
+                raise FetchError(redacted(url), Fault.DEFERRED_HOST, detail, retry_after=wait)
+            self._sleep(wait.total_seconds())
+        try:
+            yield answers.append
+        finally:
+            now, rest = self.now(), pace.rest(answers[0]) if answers else None
+            self.catalog.release(host, holder, now, now + rest if rest else None)
+
+    @contextmanager
+    def may_ask(self, url: str) -> Iterator[Callable[[Page], None]]:
         """Let robots.txt have its say, then wait for the host's turn; for pages.
 
         Raises FetchError when the site does not want the URL asked for, or not this often.
         """
         self.robots.check(url)
-        delay = self.robots.crawl_delay(url)
+        delay = self.robots.crawl_delay(url) or timedelta(0)
         if evidence := pace.too_slow(delay):
             raise FetchError(redacted(url), Fault.ROBOTS_DENIED, f"robots.txt: {evidence}")
-        self.wait_turn(url, delay)
+        with self.wait_turn(url, delay.total_seconds()) as heard:
+            yield heard
 
     def watched(self, verb: str, steps: Iterable[Step], total: int) -> Iterator[Step]:
         """Yield the steps and tell whoever watches how far they are."""

@@ -12,7 +12,7 @@ from ingest import moves, schedule
 from ingest.abreast import abreast
 from ingest.dates import clamped
 from ingest.desk import Desk
-from ingest.errors import FeedError, FetchError, RunFailed
+from ingest.errors import Fault, FeedError, FetchError, RunFailed
 from ingest.feeds import VERSION
 from ingest.sources import SOURCES, Listing
 from ingest.urls import host_of
@@ -53,7 +53,7 @@ def discover(desk: Desk, ask_all: bool = False) -> dict[str, int]:
         counts["entries_known"] += listed - taken.new
         counts["relinked"] += taken.relinked
         counts["edited"] += taken.edited
-        failed += state.failures > 0
+        failed += state.failures > 0 and state.outcome != Fault.DEFERRED_HOST
     if due and failed == len(due):
         raise RunFailed(
             f"every feed failed ({failed} of {failed}): {dict(counts)}; is the network there? "
@@ -117,6 +117,11 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Tak
         listing = _look(desk, feed, state)
         after, entries = answered(desk, state, listing), listing.entries
     except FetchError as error:
+        if error.fault is Fault.DEFERRED_HOST:  # not asked, so nothing else has changed
+            due = desk.now() + (error.retry_after or timedelta(0))
+            after = replace(state, next_poll=due, reason=f"{error.fault}: {error.detail}")
+            taken = desk.catalog.polled(after, (), desk.now())
+            return replace(after, outcome=str(error.fault)), 0, taken
         after = _failed(desk, state, str(error.fault), error.detail, error.retry_after)
     except FeedError as error:
         after = _failed(desk, state, error.outcome, error.detail)

@@ -49,6 +49,7 @@ class Fault(StrEnum):
     SERVER_ERROR = "server_error"  # 5xx
     HTTP_ERROR = "http_error"  # any other status that is not 2xx or 304
     NOT_HTML = "not_html"
+    DEFERRED_HOST = "deferred_host"  # not asked: the host wants to be left alone for long
 
     @property
     def passing(self) -> bool:
@@ -58,7 +59,7 @@ class Fault(StrEnum):
 
 PASSING = frozenset({
     Fault.DNS, Fault.TLS, Fault.CONNECTION, Fault.TIMEOUT_CONNECT, Fault.TIMEOUT_TOTAL,
-    Fault.RATE_LIMITED, Fault.SERVER_ERROR,
+    Fault.RATE_LIMITED, Fault.SERVER_ERROR, Fault.DEFERRED_HOST,
 })  # fmt: skip
 
 

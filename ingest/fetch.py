@@ -45,7 +45,8 @@ def fetch(desk: Desk, limit: int = BATCH, budget: timedelta = BUDGET) -> dict[st
         len(waiting),
     ):
         counts[outcome] += 1
-    asked = len(waiting) - counts["left_over"] - counts["done_elsewhere"]
+    unasked = ("left_over", "done_elsewhere", Fault.DEFERRED_HOST)
+    asked = len(waiting) - sum(counts[outcome] for outcome in unasked)
     counts["pages"] = asked
     if asked and not counts["fetched"]:
         raise RunFailed(
@@ -66,6 +67,9 @@ def _fetch(desk: Desk, waiting: Waiting) -> str:
             kind = page.header("content-type") or "none"
             raise FetchError(entry.url, Fault.NOT_HTML, f"content type {kind}", page.status)
     except FetchError as error:
+        if error.fault is Fault.DEFERRED_HOST:
+            desk.catalog.postpone(waiting.id, desk.now() + (error.retry_after or timedelta(0)))
+            return str(error.fault)
         _faulted(desk, waiting, error)
         return str(error.fault)
     place = desk.archive.append(page)

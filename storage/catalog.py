@@ -9,7 +9,7 @@ without a lock 243 of 250 stories came in more than once, with it none).
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,6 +37,7 @@ from storage.model import (
     Feed,
     FeedState,
     Fingerprint,
+    HostState,
     InFeed,
     Judgement,
     Page,
@@ -292,6 +293,15 @@ class Catalog(Answers):
     def _forget(self, connection: Connection, number: int) -> None:
         connection.execute(delete(schema.content).where(schema.content.c.entry == number))
 
+    def postpone(self, number: int, next_try: datetime) -> None:
+        """Leave a page alone until then; nobody asked for it, so it is no attempt."""
+        with self._write() as connection:
+            connection.execute(
+                update(schema.entry)
+                .where(schema.entry.c.id == number, schema.entry.c.next_try.is_not(None))
+                .values(next_try=next_try)
+            )
+
     def to_sift(self, limit: int) -> list[Waiting]:
         """Return fetched entries without a verdict, oldest story first.
 
@@ -372,15 +382,37 @@ class Catalog(Answers):
 
     # hosts
 
-    def reserve(self, host: str, slot: Callable[[datetime | None], datetime]) -> datetime:
-        """Take a turn at a host: `slot` says when, given the latest turn that was given out."""
+    def claim(
+        self, host: str, decide: Callable[[HostState], tuple[HostState, timedelta]]
+    ) -> timedelta:
+        """Let one worker at a time take its turn at a host, or learn how long it has to wait.
+
+        `decide` is called while nobody else can change what is remembered of that host: it reads
+        the clock itself, and returns what to remember from now on, and the wait.
+        """
         c = schema.host.c
+        names = [field.name for field in fields(HostState)]
+        query = select(*(c[name] for name in names)).where(c.host == host).with_for_update()
         with self._write() as connection:
-            self._add(connection, schema.host, [{"host": host}])
-            latest = select(c.asked).where(c.host == host).with_for_update()
-            turn = slot(connection.scalar(latest))
-            connection.execute(update(schema.host).where(c.host == host).values(asked=turn))
-            return turn
+            row = connection.execute(query).mappings().first()
+            if row is None:
+                self._add(connection, schema.host, [{"host": host}])
+                row = connection.execute(query).mappings().one()
+            state, wait = decide(HostState(**row))
+            connection.execute(update(schema.host).where(c.host == host).values(asdict(state)))
+            return wait
+
+    def release(self, host: str, holder: str, now: datetime, rest: datetime | None) -> None:
+        """Give a turn back; a `rest` leaves the host alone until then.
+
+        Changes nothing when the lease is over and somebody else has the turn.
+        """
+        c = schema.host.c
+        kept = {"holder": None, "until": now, **({"rest_until": rest} if rest else {})}
+        with self._write() as connection:
+            connection.execute(
+                update(schema.host).where(c.host == host, c.holder == holder).values(kept)
+            )
 
     def load_robots(self, origin: str) -> tuple[str, int, datetime] | None:
         """Return the text, status and time of an origin's robots.txt as last fetched."""

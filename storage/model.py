@@ -60,6 +60,17 @@ class FeedState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostState:
+    """What all workers together remember of a host; moments are aware UTC."""
+
+    holder: str | None = None  # whose turn it is
+    until: datetime | None = None  # the end of the latest request; the lease's, while one is held
+    delay: float = 0.0  # seconds: the Crawl-delay that robots.txt last asked of us
+    rest_until: datetime | None = None  # as a 429 asked
+    live_until: datetime | None = None  # until then backfill makes way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One item announced by a source; its page is not fetched yet."""
 

@@ -246,7 +246,11 @@ host = Table(
     "host",
     METADATA,
     Column("host", String, primary_key=True),
-    Column("asked", Moment),  # the latest turn given out, also when still to come
+    Column("holder", String),  # whose turn it is
+    Column("until", Moment),  # the end of the latest request; the lease's, while one is held
+    Column("delay", Float, nullable=False, default=0.0),  # seconds, as robots.txt asks
+    Column("rest_until", Moment),  # as a 429 asked
+    Column("live_until", Moment),  # until then backfill makes way
 )
 
 robots = Table(

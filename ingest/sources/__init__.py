@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 
 from ingest.sources.feed import FeedSource
 from ingest.sources.source import Listing, Source
-from ingest.web.client import Web
+from ingest.web.client import MayAsk, Web
 from storage.model import Feed
 
-MayAsk = Callable[[str], None]
 SOURCES: Mapping[str, Callable[[Feed, Web, MayAsk, frozenset[str]], Source]] = {
     "feed": FeedSource,
 }

@@ -1,11 +1,10 @@
 """RSS, RDF, Atom and JSON feeds."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from ingest.feeds import parse_feed
 from ingest.sources.source import Listing, ask
-from ingest.web.client import Web
+from ingest.web.client import MayAsk, Web
 from storage.model import Feed, FeedState
 
 ACCEPT = (
@@ -17,9 +16,7 @@ ACCEPT = (
 class FeedSource:
     """One feed of the feeds file."""
 
-    def __init__(
-        self, feed: Feed, web: Web, may_ask: Callable[[str], None], tracking: frozenset[str]
-    ) -> None:
+    def __init__(self, feed: Feed, web: Web, may_ask: MayAsk, tracking: frozenset[str]) -> None:
         """Take the way to ask, and the topic's own tracking parameters."""
         self._feed, self._web, self._may_ask, self._tracking = feed, web, may_ask, tracking
 

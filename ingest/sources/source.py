@@ -2,13 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from ingest.dates import parse_date
-from ingest.web.client import Web
+from ingest.web.client import MayAsk, Web
 from storage.model import Entry, FeedState, Page, Timing
 
 MAX_REDIRECTS = 5  # feeds move less than pages do (Lion Reader: 5 for feeds)
@@ -47,9 +46,7 @@ class Source(Protocol):
         """Ask the source once; raises FetchError or FeedError when it gives nothing."""
 
 
-def ask(
-    web: Web, state: FeedState, accept: str, may_ask: Callable[[str], None]
-) -> tuple[Page, Listing]:
+def ask(web: Web, state: FeedState, accept: str, may_ask: MayAsk) -> tuple[Page, Listing]:
     """Ask a source where it is now; return the page, and a Listing "listed" if it is to be read.
 
     Both validators go back as they came (RFC 9110 section 13.1). A 304 may bring new ones; a 200

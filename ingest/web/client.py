@@ -4,7 +4,7 @@ import logging
 import re
 import zlib
 from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -19,6 +19,8 @@ from ingest.web.pace import retry_after
 from ingest.web.wire import Clock, Transport, Wire
 from storage.model import Page
 
+# Entered with each URL about to be asked, left once it has answered; to be told the answer.
+MayAsk = Callable[[str], AbstractContextManager[Callable[[Page], None]]]
 ACCEPT = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5"
 REDIRECTS = (301, 302, 303, 307, 308)
 FAULTS = {
@@ -87,13 +89,13 @@ class Web:
         accept: str = ACCEPT,
         max_redirects: int = 10,
         max_bytes: int | None = None,
-        may_ask: Callable[[str], None] = lambda url: None,
+        may_ask: MayAsk = lambda url: nullcontext(lambda page: None),
     ) -> Page:
         """Return the answer to a GET: status 2xx, or 304 when a validator was given.
 
-        Validators are sent as given, both of them, also after redirects. `may_ask` is called with
-        each URL about to be asked: it may sleep, which does not count against the deadline, or
-        raise FetchError.
+        Validators are sent as given, both of them, also after redirects. `may_ask` is entered
+        for each URL about to be asked, each hop of a redirect, and left when its answer is read:
+        on entering it may sleep, which does not count against the deadline, or raise FetchError.
 
         Raises FetchError for everything else, its URL and detail redacted; with the status, and
         the wait that Retry-After asks for, when there was an answer.
@@ -132,7 +134,7 @@ class Web:
         headers: list[tuple[str, str]],
         max_redirects: int,
         max_bytes: int | None,
-        may_ask: Callable[[str], None],
+        may_ask: MayAsk,
     ) -> Page:
         clock, moved, for_good = Clock(self._deadline.total_seconds()), None, True
         while True:
@@ -140,9 +142,11 @@ class Web:
             if str(parts) in hops or len(hops) > max_redirects:
                 raise Refusal(Fault.REDIRECT_LOOP, f"redirects={len(hops)}")
             hops.append(str(parts))
-            with clock.stopped():
-                may_ask(hops[-1])
-            page = self._asked(parts, headers, clock, max_bytes or self._max_bytes)
+            with ExitStack() as turn:
+                with clock.stopped():
+                    heard = turn.enter_context(may_ask(hops[-1]))
+                page = self._asked(parts, headers, clock, max_bytes or self._max_bytes)
+                heard(page)
             location = page.header("location")
             if page.status not in REDIRECTS or not location:
                 return replace(page, moved=moved)

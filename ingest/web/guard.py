@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from httpx import URL, InvalidURL
 
 from ingest.errors import Fault
+from ingest.urls import host_of
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -78,6 +79,10 @@ def admitted(url: str) -> URL:
     port = 80 if parts.port is None else parts.port
     if not parts.host or "%" in parts.host or not 0 < port < 65536:
         raise Refusal(Fault.BAD_URL, "no host, or no port, that can be asked")
+    try:
+        host_of(str(parts))  # whose turn it is; httpx lets pass what no host is called, as "a!b"
+    except ValueError as error:
+        raise Refusal(Fault.BAD_URL, "not a host name") from error
     return parts.copy_with(fragment=None)
 
 

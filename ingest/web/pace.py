@@ -1,16 +1,16 @@
 """When may a host next be asked? (pure)"""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from storage.model import HostState, Page
+
 MAX_CRAWL_DELAY = timedelta(seconds=120)  # news-crawl's limit: who asks for more is left alone
-QUEUE = 64  # turns given out ahead: more workers than that never wait for one host
+MAX_REST = timedelta(hours=1)  # a 429 of one page speaks for a host no longer than that
+AGAIN = timedelta(seconds=0.05)  # how soon to look again at a host without a gap
+SLACK = timedelta(seconds=1)  # a live worker may come so late to its turn and still be first
 MAX_RETRY_AFTER = timedelta(days=365)  # keeps the arithmetic in range; policy caps it lower
-
-
-def required_gap(setting: timedelta, crawl_delay: timedelta | None) -> timedelta:
-    """Return the time between the starts of two requests to one host: the longer of the two."""
-    return max(setting, crawl_delay or timedelta(0))
 
 
 def too_slow(crawl_delay: timedelta | None) -> str | None:
@@ -20,18 +20,56 @@ def too_slow(crawl_delay: timedelta | None) -> str | None:
     return f"crawl_delay={crawl_delay.total_seconds():g}s most={MAX_CRAWL_DELAY.seconds}s"
 
 
-def next_slot(latest: datetime | None, gap: timedelta, now: datetime) -> datetime:
-    """Return the next turn at a host, aware UTC: never before `now`, nor within `gap` of `latest`.
+def turn(
+    host: HostState, holder: str, now: datetime, gap: timedelta, lease: timedelta, live: bool
+) -> tuple[HostState, timedelta]:
+    """Return what to remember of a host that `holder` wants to ask, and the wait; 0: it may.
 
-    `latest` is the latest turn given out; it may be still to come, when others wait for theirs.
-    One further ahead than QUEUE gaps was given out by a clock that has been set back since: it
-    costs one gap, not a day.
+    The gap runs from the end of one request to the start of the next, so that it is also kept
+    where requests arrive, however long one was on its way. A turn that is not given back, since
+    its worker was killed, is over with its lease. A host with its own Crawl-delay has `delay` set.
+
+    While a live worker waits, backfill (not `live`) waits for longer.
     """
-    if latest is None:
-        return now
-    if latest - now > QUEUE * gap:
-        return now + gap
-    return max(now, latest + gap)
+    most = now + lease if host.holder else now
+    if host.until and host.until > most:
+        # The clock has been set back. All moments go back with it: it costs one gap, not a day.
+        host = _moved(host, most - host.until)
+    free = now
+    if host.until:
+        gap = max(gap, timedelta(seconds=host.delay))
+        free = host.until + gap
+        if host.holder and host.until > now:
+            free = min(free, now + max(gap, AGAIN))  # it may be given back at any time
+    free = max(free, host.rest_until or now, now if live else host.live_until or now)
+    if free > now:
+        wanted = max(host.live_until or now, free + SLACK) if live else host.live_until
+        return replace(host, live_until=wanted), free - now
+    return replace(host, holder=holder, until=now + lease, rest_until=None), timedelta(0)
+
+
+def rest(page: Page) -> timedelta | None:
+    """Return how long a host is left alone after this answer: what the Retry-After of a 429 says.
+
+    Only a 429 speaks for the host, and for MAX_REST at most: FreshRSS holds back a whole domain
+    for any Retry-After, and its users complain for the innocent feeds there (its issue 7870).
+    """
+    if page.status != 429:
+        return None
+    wait = retry_after(page.header("retry-after"), page.header("date"), page.fetched)
+    return wait and min(wait, MAX_REST)
+
+
+def _moved(host: HostState, by: timedelta) -> HostState:
+    def moved(moment: datetime | None) -> datetime | None:
+        return moment and moment + by
+
+    return replace(
+        host,
+        until=moved(host.until),
+        rest_until=moved(host.rest_until),
+        live_until=moved(host.live_until),
+    )
 
 
 def retry_after(value: str | None, date: str | None, now: datetime) -> timedelta | None:

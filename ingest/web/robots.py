@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ from httpx import URL
 from protego import Protego
 
 from ingest.errors import Fault, FetchError
-from ingest.web.client import Web, redacted
+from ingest.web.client import MayAsk, Web, redacted
 
 MAX_BYTES = 500 * 1024  # that much is read and the rest ignored: RFC 9309 section 2.5
 MAX_REDIRECTS = 5  # section 2.3.1.2
@@ -48,7 +49,7 @@ class Robots:
         *,
         load: Load = lambda origin: None,
         save: Save = lambda origin, text, status, fetched: None,
-        may_ask: Callable[[str], None] = lambda url: None,
+        may_ask: MayAsk = lambda url: nullcontext(lambda page: None),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         product = _PRODUCT.match(user_agent)
@@ -104,6 +105,8 @@ class Robots:
                 may_ask=self._may_ask,
             )
         except FetchError as error:
+            if error.fault is Fault.DEFERRED_HOST:
+                raise  # it has not been asked, so nothing is known
             return self._missed(origin, old, error, now)
         text = _readable(page.content)
         self._save(origin, text, page.status, now)

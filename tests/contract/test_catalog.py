@@ -20,6 +20,7 @@ from storage.model import (
     Feed,
     FeedState,
     Fingerprint,
+    HostState,
     Judgement,
     Place,
     Verdict,
@@ -248,18 +249,50 @@ def test_copies_that_arrive_at_once_end_as_one(url: str, catalog: Catalog) -> No
     assert kept == [0]
 
 
-def test_turns_at_a_host_are_given_out_once(url: str, catalog: Catalog) -> None:
-    gap = timedelta(seconds=5)
+def test_a_turn_at_a_host_is_had_by_one_at_a_time(url: str, catalog: Catalog) -> None:
+    def ask(name: str) -> bool:
+        def take(known: HostState) -> tuple[HostState, timedelta]:
+            if known.holder:
+                return known, timedelta(seconds=1)
+            return replace(known, holder=name, until=NOON), timedelta(0)
 
-    def ask(_: int) -> datetime:
         with Catalog(url) as mine:
-            return mine.reserve("a.example", lambda last: last + gap if last else NOON)
+            return not mine.claim("a.example", take)
 
     with ThreadPoolExecutor(6) as pool:
-        turns = sorted(pool.map(ask, range(6)))
+        had = list(pool.map(ask, "abcdef"))
 
-    assert turns == [NOON + n * gap for n in range(6)]
-    assert catalog.reserve("b.example", lambda last: last or NOON) == NOON
+    assert had.count(True) == 1
+    assert ask("g") is False
+    catalog.release("a.example", "abcdef"[had.index(True)], NOON, None)
+    assert ask("h") is True
+
+
+def test_what_is_known_of_a_host_comes_back_as_it_was_left(catalog: Catalog) -> None:
+    said = HostState(holder="a", until=NOON, delay=2.5, rest_until=NOON, live_until=NOON)
+    known: list[HostState] = []
+
+    def look(state: HostState) -> tuple[HostState, timedelta]:
+        known.append(state)
+        return said, timedelta(0)
+
+    catalog.claim("a.example", look)
+    catalog.claim("a.example", look)
+    catalog.release("a.example", "somebody else", NOON, NOON)
+    catalog.claim("a.example", look)
+
+    assert known == [HostState(), said, said]
+
+
+def test_a_page_put_off_is_no_attempt(catalog: Catalog) -> None:
+    seen(catalog, ENTRY.url)
+    (waiting,) = catalog.to_fetch(NOON, 10)
+    later = NOON + timedelta(minutes=5)
+
+    catalog.postpone(waiting.id, later)
+
+    assert catalog.to_fetch(NOON, 10) == []
+    assert [one.attempts for one in catalog.to_fetch(later, 10)] == [0]
 
 
 def test_robots_are_kept_by_origin(catalog: Catalog) -> None:

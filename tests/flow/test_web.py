@@ -6,9 +6,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_network
 from pathlib import Path
@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from ingest.errors import Fault, FetchError
 from ingest.web.client import Web, redacted
+from storage.model import Page
 from tests.newssite import HOSTILE, NewsSite, Reply
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -441,22 +442,33 @@ def test_no_more_redirects_are_followed_than_asked_for(site: NewsSite) -> None:
     assert failure(WEB, site.url("/0"), max_redirects=5).fault is Fault.REDIRECT_LOOP
 
 
-def test_every_url_about_to_be_asked_is_asked_about_first(site: NewsSite, other: NewsSite) -> None:
+def test_each_hop_has_its_turn_which_ends_with_its_answer(site: NewsSite, other: NewsSite) -> None:
     there = other.publish("/new", "text")
     here = site.redirect("/old", there)
-    about: list[tuple[str, int]] = []
+    about: list[tuple[str, object]] = []
 
-    WEB.get(here, may_ask=lambda url: about.append((url, len(site.asked + other.asked))))
+    @contextmanager
+    def turn(url: str) -> Iterator[Callable[[Page], None]]:
+        about.append((url, len(site.asked + other.asked)))
+        yield lambda page: about.append((url, page.content))
+        about.append((url, "left"))
 
-    assert about == [(here, 0), (there, 1)]
+    WEB.get(here, may_ask=turn)
+
+    assert about == [
+        *[(here, 0), (here, b""), (here, "left")],
+        *[(there, 1), (there, b"text"), (there, "left")],
+    ]
 
 
 def test_who_may_not_ask_does_not(site: NewsSite, other: NewsSite) -> None:
     here = site.redirect("/old", other.publish("/new", "text"))
 
-    def only_here(url: str) -> None:
+    @contextmanager
+    def only_here(url: str) -> Iterator[Callable[[Page], None]]:
         if url != here:
             raise FetchError(url, Fault.ROBOTS_DENIED, "no")
+        yield lambda page: None
 
     assert failure(WEB, here, may_ask=only_here).fault is Fault.ROBOTS_DENIED
     assert other.asked == []
@@ -465,7 +477,12 @@ def test_who_may_not_ask_does_not(site: NewsSite, other: NewsSite) -> None:
 def test_waiting_for_ones_turn_does_not_count(site: NewsSite) -> None:
     here = site.redirect("/old", site.publish("/new", "text"))
 
-    page = a_web(0.3).get(here, may_ask=lambda url: time.sleep(0.4))
+    @contextmanager
+    def wait(url: str) -> Iterator[Callable[[Page], None]]:
+        time.sleep(0.4)
+        yield lambda page: None
+
+    page = a_web(0.3).get(here, may_ask=wait)
 
     assert page.content == b"text"
 

@@ -129,6 +129,8 @@ BAD_URLS = [
     "http://[::1/",
     "http://[::1%25lo]/",
     "http://[nonsense]/",
+    "http://a!b/",
+    "http://a..b/",
     "http://%31%32%37.0.0.1/",
     "http://１２７.0.0.1/",
     "http://example.org/" + "a" * 8000,

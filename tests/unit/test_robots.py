@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
@@ -14,6 +15,7 @@ from protego import Protego
 from ingest.errors import Fault, FetchError
 from ingest.web.client import Web
 from ingest.web.robots import MAX_BYTES, Robots, _addressed
+from storage.model import Page
 from tests.newssite import NewsSite
 
 AGENT = "Newsdesk/1.0 (+https://newsdesk.example; desk@newsdesk.example)"
@@ -260,11 +262,17 @@ def test_each_host_has_rules_of_its_own(desk: Desk) -> None:
 
 def test_the_pace_is_kept_for_the_robots_file_too(desk: Desk) -> None:
     asked: list[str] = []
-    robots = Robots(desk.web, AGENT, may_ask=asked.append, now=lambda: NOON)
+
+    @contextmanager
+    def note(url: str) -> Iterator[Callable[[Page], None]]:
+        asked.append(url)
+        yield lambda page: asked.append(f"status {page.status}")
+
+    robots = Robots(desk.web, AGENT, may_ask=note, now=lambda: NOON)
 
     robots.allows(desk.site.url("/story"))
 
-    assert asked == [desk.site.url("/robots.txt")]
+    assert asked == [desk.site.url("/robots.txt"), "status 404"]
 
 
 def test_no_secret_of_a_url_is_in_the_error(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
