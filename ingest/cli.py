@@ -322,8 +322,28 @@ def _life(life: Mapping[str, Any]) -> None:
     for key, title in (("story", "story"), ("copies", "is a copy of")):
         if life.get(key):
             _pairs(life[key], title=title)
+    _beside(life.get("beside", ()))
+    for key, title in (("copied_by", "refused as copies of it"), ("related", "on the same event")):
+        if life.get(key):
+            table = _table(*life[key][0], title=title)
+            for row in life[key]:
+                table.add_row(*map(_text, row.values()))
+            out.print(table)
     where = {key: life[key] for key in ("file", "page") if key in life}
     _pairs(where, title="where it lies")
+
+
+def _beside(rows: Iterable[tuple[bool, str, str]]) -> None:
+    table = _table("the kept story", "this one", title=None)
+    table.columns[0].ratio = table.columns[1].ratio = 1
+    table.expand = True
+    for agree, old, new in rows:
+        style = "dim" if agree else "bold"
+        table.add_row(
+            *(f"[{style}]{_text(part)}[/{style}]" for part in (old, new)), end_section=True
+        )
+    if table.row_count:
+        out.print(table)
 
 
 def _points(points: Iterable[Iterable[Any]]) -> None:

@@ -7,15 +7,16 @@ and the facts swapped are set against the words that agree. The figures were mea
 labelled stream of 2,395 stories, and chosen where moving them changes least.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 
 from rapidfuzz.distance import LCSseq
 
-from ingest.words import lines, whole
+from ingest.words import lines, whole, words
 from storage.model import Lookalike, Story
 
 COPY_FROM = 0.52  # containment; one copy lay under 0.55, of other stories two over 0.42 (0.50)
@@ -120,6 +121,37 @@ def kin(story: Story, lookalikes: Iterable[Lookalike]) -> list[Kin]:
 
 def _closeness(one: Kin) -> tuple[bool, float]:
     return one.likeness.is_copy, one.likeness.kept + one.likeness.taken
+
+
+def side_by_side(old: Story, new: Story) -> list[tuple[bool, str, str]]:
+    """Return both texts in rows, in order: whether they agree there, the old's and the new's part.
+
+    Parts are as printed, white space aside; "" where a text has nothing. Runs that agree in less
+    than a sentence's words count as part of the difference around them.
+    """
+    was, now = _Printed(whole(old)), _Printed(whole(new))
+    rows = []
+    for p in likeness(old, new).passages:
+        if p.length >= _SENTENCE:
+            rows.append((False, was.cut(p.old), now.cut(p.new)))
+            rows.append((True, was.cut(p.old + p.length), now.cut(p.new + p.length)))
+    rows.append((False, was.cut(), now.cut()))
+    return [row for row in rows if row[1] or row[2]]
+
+
+class _Printed:
+    """A text as printed, to be cut between words."""
+
+    def __init__(self, text: str) -> None:
+        self._chunks, self._at = text.split(), 0
+        # how many words stand before each chunk: one may hold none ("-") or two ("£1.5m")
+        self._before = list(accumulate((len(words(chunk)) for chunk in self._chunks), initial=0))
+
+    def cut(self, before: int | None = None) -> str:
+        """Return what follows the last cut, to before the word of that number."""
+        end = len(self._chunks) if before is None else bisect_left(self._before, before)
+        part, self._at = self._chunks[self._at : end], end
+        return " ".join(part)
 
 
 def likeness(old: Story, new: Story) -> Likeness:

@@ -15,6 +15,7 @@ from ingest.discover import answered, check, look
 from ingest.discover import discover as _discover
 from ingest.errors import RunFailed
 from ingest.fetch import fetch as _fetch
+from ingest.likeness import side_by_side
 from ingest.score import check as check_examples
 from ingest.score import explain
 from ingest.sift import adopt as _adopt
@@ -112,6 +113,10 @@ def why(reference: str) -> dict[str, Any] | None:
     """Return the life of one entry, by URL, file or number; None when nothing is known."""
     with _desk() as desk:
         life = report.life(desk, reference)
+        if life and life.get("copies") and life.get("place"):
+            kept = parse(desk.corpus.read(life["copies"]["name"]))
+            story = reread(desk, life["place"])
+            life["beside"] = side_by_side(kept, story) if story else []
         if life:
             life.pop("place", None)
         return life

@@ -19,7 +19,7 @@ from ingest.extract import Extract, Hints, extract, lost
 from ingest.filters import ALONE, BESIDE, Case, judge
 from ingest.filters.off_topic import UNREAD
 from ingest.fingerprint import fingerprint
-from ingest.likeness import kin
+from ingest.likeness import kin, likeness
 from ingest.score import VERSION, TopicScore, explain, prefilter
 from ingest.topics import Topic
 from ingest.urls import canonical
@@ -228,7 +228,8 @@ def _admit(
             name = name_of(number, data)
         elif verdict.reason.startswith("duplicate"):
             likest = case.kin[0].lookalike if case.kin else case.lookalikes[0]
-            grounds = replace(grounds, like=likest.number)
+            kind = likeness(likest.story, case.story).kind
+            grounds = replace(grounds, like=likest.number, kind=kind)
         if not admission.decide(waiting.id, verdict, grounds, desk.now()):
             return Verdict("done_elsewhere"), ""
         if verdict.keep:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, case, func, or_, select
 
 from storage import schema
 from storage.model import Place
@@ -66,8 +66,9 @@ class Answers(ABC):
             also = select(o.entry).where(o.url == reference)
             by_url = or_(e.url == reference, e.link == reference, e.id.in_(asked.union(also)))
             found = [] if story else self._rows(select(schema.entry).where(by_url))
+        beside = self._beside(story[0]["number"]) if story else {}
         if not found:
-            return {"story": story[0]} if story else None
+            return {"story": story[0], **beside} if story else None
         entry = found[0]
         of_entry = {
             table.name: self._rows(select(table).where(table.c.entry == entry["id"]))
@@ -84,7 +85,8 @@ class Answers(ABC):
         like = (
             self._rows(select(schema.story).where(s.number == verdict["like"])) if verdict else []
         )
-        story = story or of_entry["story"]
+        if not story and (story := of_entry["story"]):
+            beside = self._beside(story[0]["number"])
         return {
             "entry": entry,
             "sightings": of_entry["sighting"],
@@ -94,6 +96,26 @@ class Answers(ABC):
             "verdict": verdict,
             "story": next(iter(story), None),
             "copies": next(iter(like), None),
+            **beside,
+        }
+
+    def _beside(self, number: int) -> dict[str, Any]:
+        """Return the entries refused as copies of a story, and the stories on the same event."""
+        v, r, s = schema.verdict.c, schema.related.c, schema.story.c
+        copies = select(schema.entry.c.url, schema.entry.c.source, v.reason, v.kind, v.at)
+        other = case((r.number == number, r.other), else_=r.number)
+        related = select(s.number, s.name, s.title, s.url, r.likeness)
+        return {
+            "copied_by": self._rows(
+                copies.join_from(schema.verdict, schema.entry)
+                .where(v.like == number)
+                .order_by(v.at)
+            ),
+            "related": self._rows(
+                related.join_from(schema.related, schema.story, s.number == other)
+                .where(or_(r.number == number, r.other == number))
+                .order_by(s.number)
+            ),
         }
 
     def stories(self) -> Iterator[dict[str, Any]]:

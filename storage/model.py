@@ -175,6 +175,7 @@ class Judgement:
     points: tuple[tuple[str, str, str, float], ...] = ()  # rule, zone, words found, points
     removed: tuple[tuple[str, str], ...] = ()  # furniture: rule, line
     like: int | None = None  # the number of the kept story it copies
+    kind: str = ""  # of copy: exact, reissue, abridged, updated or reprint
     extractor: str = ""
     topic: str = ""  # digest of the topic file
 

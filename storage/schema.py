@@ -206,7 +206,8 @@ verdict = Table(
     Column("reason", String, nullable=False, index=True),
     Column("evidence", String, nullable=False),
     Column("at", Moment, nullable=False),
-    Column("like", Integer),  # the number of the kept story it copies
+    Column("like", Integer, index=True),  # the number of the kept story it copies
+    Column("kind", String, nullable=False, default=""),  # of copy
     Column("score", Float),  # topic, 0.0 to 1.0
     Column("points", JSON),  # the topic's evidence: [rule, zone, found, points]
     Column("removed", JSON),  # furniture: [rule, line]
@@ -238,7 +239,7 @@ related = Table(
     "related",
     METADATA,
     Column("number", Integer, ForeignKey("story.number"), primary_key=True),
-    Column("other", Integer, ForeignKey("story.number"), primary_key=True),
+    Column("other", Integer, ForeignKey("story.number"), primary_key=True, index=True),
     Column("likeness", Float, nullable=False),
 )
 

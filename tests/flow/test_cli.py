@@ -79,6 +79,29 @@ def test_why_tells_what_kept_a_story_out(home: Home, site: NewsSite) -> None:
     assert "just a moment" in out.lower()
 
 
+def test_why_shows_a_copy_beside_the_kept_story_and_the_story_its_copies(
+    site: NewsSite, tmp_path: Path
+) -> None:
+    first = page("One purse", 3)
+    longer = first.replace("</article>", "<p>A further meeting was called for June.</p></article>")
+    (old, new) = (site.publish("/first", first), site.publish("/longer", longer))
+    site.publish("/both", rss([(old, "One purse"), (new, "One purse")]), content_type="text/xml")
+    home = Home(tmp_path, [site.url("/both")])
+    home.newsdesk("poll")
+    copy = next(u for u in (old, new) if home.newsdesk("why", u)["verdict"]["reason"] != "kept")
+
+    of_copy, of_story = home.newsdesk("why", copy), home.newsdesk("why", "0")
+    _, shown, _ = home.told("why", copy)
+
+    assert of_copy["verdict"]["reason"] == "duplicate_near"
+    assert of_copy["verdict"]["kind"] in ("updated", "reissue")
+    assert [agree for agree, *_ in of_copy["beside"]].count(True) >= 1
+    assert any("June" in old + new for agree, old, new in of_copy["beside"] if not agree)
+    assert [one["url"] for one in of_story["copied_by"]] == [copy]
+    assert of_story["related"] == []
+    assert "the kept story" in shown
+
+
 def test_why_of_the_unknown_says_so_with_status_1(home: Home) -> None:
     status, _, err = home.told("why", "http://nowhere.example/")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.likeness import Kind, Passage, kin, likeness
+from ingest.likeness import Kind, Passage, kin, likeness, side_by_side
 from ingest.words import whole, words
 from storage.model import Lookalike, Story
 from tests.builders import shared
@@ -229,3 +229,27 @@ def test_the_seeds_are_five_stories_and_two_of_them_are_related() -> None:
 
     assert not any(like.is_copy for like in likes.values())
     assert [pair for pair, like in likes.items() if like.is_related] == [(1, 0)]
+
+
+def test_side_by_side_shows_what_agrees_and_what_differs() -> None:
+    old, new = told(*PARAGRAPHS[:3]), told(PARAGRAPHS[0], OTHER[1], PARAGRAPHS[2], title="Another")
+
+    rows = side_by_side(old, new)
+
+    assert rows == [
+        (False, STORY.title, "Another"),
+        (True, PARAGRAPHS[0], PARAGRAPHS[0]),
+        (False, PARAGRAPHS[1], OTHER[1]),
+        (True, PARAGRAPHS[2], PARAGRAPHS[2]),
+    ]
+
+
+@given(st.lists(st.sampled_from(PARAGRAPHS + OTHER)), st.lists(st.sampled_from(PARAGRAPHS)))
+def test_side_by_side_loses_no_word_of_either(one: list[str], other: list[str]) -> None:
+    old, new = told(*one), told(*other, title="– £1.5m")
+
+    rows = side_by_side(old, new)
+
+    assert " ".join(filter(None, (row[1] for row in rows))) == " ".join(whole(old).split())
+    assert " ".join(filter(None, (row[2] for row in rows))) == " ".join(whole(new).split())
+    assert all(words(row[1]) == words(row[2]) for row in rows if row[0])
