@@ -6,6 +6,7 @@ from collections.abc import Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from html import escape
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urljoin
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from ingest.dates import parse_date
 from ingest.errors import FeedError
+from ingest.fulltext import worth_keeping
 from ingest.lenient import MAX_ENTRIES, read_xml
 from ingest.plain import decoded, mended, plain
 from ingest.urls import MAX_LENGTH, canonical, host_of, refusal
@@ -60,6 +62,7 @@ class _Announced(NamedTuple):
     published: str
     updated: str
     summary: str
+    content: str = ""  # HTML
 
 
 class _Raw(NamedTuple):
@@ -135,6 +138,7 @@ def _judged(
         published=published,
         updated=parse_date(one.updated),
         summary=plain(one.summary, MAX_SUMMARY),
+        content=worth_keeping(one.content),
     )
 
 
@@ -156,6 +160,7 @@ def _from_xml(text: str, base_url: str) -> _Raw:
 def _announced_in_xml(entry: dict[str, Any], rss: bool) -> _Announced:
     link, guid = _text(entry, "link"), _text(entry, "id")
     published = _text(entry, "published") or _text(entry, "created")
+    contents = dict.get(entry, "content", ())  # content:encoded, Atom's, or a second description
     updated = _text(entry, "updated")  # in RSS mostly dc:date, of publication
     return _Announced(
         title=_text(entry, "title"),
@@ -165,6 +170,7 @@ def _announced_in_xml(entry: dict[str, Any], rss: bool) -> _Announced:
         published=published or (updated if rss else ""),
         updated=updated,
         summary=_text(entry, "summary"),
+        content=max((_text(entry, "summary"), *map(_markup, contents)), key=len),
     )
 
 
@@ -185,6 +191,15 @@ def _timing(feed: dict[str, Any]) -> Timing:
 def _text(fields: dict[str, Any], key: str) -> str:
     value = dict.get(fields, key)  # feedparser's own get answers for other keys, and warns
     return value.strip() if isinstance(value, str) else ""
+
+
+def _markup(content: dict[str, Any]) -> str:
+    value = _text(content, "value")
+    return _paragraphs(value) if dict.get(content, "type") == "text/plain" else value
+
+
+def _paragraphs(text: str) -> str:
+    return "".join(f"<p>{escape(line)}</p>" for line in text.splitlines() if line.strip())
 
 
 def _number(text: str) -> int | None:
@@ -254,4 +269,5 @@ def _announced_in_json(fields: object) -> _Announced:
         published=entry.date_published,
         updated=entry.date_modified,
         summary=entry.summary or entry.content_text or entry.content_html,
+        content=entry.content_html or _paragraphs(entry.content_text),
     )

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 
+from ingest import fulltext
 from ingest.abreast import abreast
 from ingest.desk import Desk
 from ingest.errors import Fault, FetchError, RunFailed
@@ -27,8 +28,9 @@ HTML = ("text/html", "application/xhtml+xml")
 def fetch(desk: Desk, limit: int = BATCH, budget: timedelta = BUDGET) -> dict[str, int]:
     """Fetch the page of every entry that is due; return how the tries ended.
 
-    The counts hold `pages` (asked for), `fetched`, one count per fault, and `left_over` for
-    those that the budget did not reach. Raises RunFailed when every page asked for failed.
+    The counts hold `pages` (asked for), `fetched`, one count per fault, `from_feed` for those
+    whose feed holds the whole text, and `left_over` for those that the budget did not reach.
+    Raises RunFailed when every page asked for failed.
     """
     waiting = desk.catalog.to_fetch(desk.now(), limit)
     until = desk.now() + budget
@@ -45,7 +47,7 @@ def fetch(desk: Desk, limit: int = BATCH, budget: timedelta = BUDGET) -> dict[st
         len(waiting),
     ):
         counts[outcome] += 1
-    unasked = ("left_over", "done_elsewhere", Fault.DEFERRED_HOST)
+    unasked = ("left_over", "done_elsewhere", "from_feed", Fault.DEFERRED_HOST)
     asked = len(waiting) - sum(counts[outcome] for outcome in unasked)
     counts["pages"] = asked
     if asked and not counts["fetched"]:
@@ -57,10 +59,15 @@ def fetch(desk: Desk, limit: int = BATCH, budget: timedelta = BUDGET) -> dict[st
 
 
 def _fetch(desk: Desk, waiting: Waiting) -> str:
-    """Fetch one page; return "fetched" or the fault."""
+    """Fetch one page, or make it of the whole text that came in its feed; return how it ended."""
     entry = waiting.entry
     if not desk.catalog.is_due(waiting.id, desk.now()):
         return "done_elsewhere"
+    in_feed = desk.catalog.in_feed(waiting.id)
+    if in_feed and fulltext.suffices(in_feed, waiting.id):
+        page = fulltext.page_of(entry, in_feed.content, desk.now())
+        _keep(desk, waiting, page)
+        return "from_feed"
     try:
         page = desk.web.get(entry.url, may_ask=desk.may_ask)
         if not is_html(page):
@@ -72,11 +79,15 @@ def _fetch(desk: Desk, waiting: Waiting) -> str:
             return str(error.fault)
         _faulted(desk, waiting, error)
         return str(error.fault)
+    _keep(desk, waiting, page)
+    return "fetched"
+
+
+def _keep(desk: Desk, waiting: Waiting, page: Page) -> None:
     place = desk.archive.append(page)
     digest = hashlib.sha256(page.content).hexdigest()
     desk.catalog.fetched(waiting.id, page, place, digest)
-    log.info("page_fetched", url=redacted(page.final_url), bytes=len(page.payload), file=place.file)
-    return "fetched"
+    log.info("page_fetched", url=redacted(page.final_url), status=page.status, file=place.file)
 
 
 def is_html(page: Page) -> bool:

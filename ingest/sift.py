@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from ingest import topics
+from ingest import fulltext, topics
 from ingest.dates import LONDON
 from ingest.desk import Desk
 from ingest.errors import RunFailed
@@ -27,7 +27,17 @@ from ingest.web.client import redacted
 from ingest.workers import Workers
 from storage.corpus import compose, name_of, number_of, parse, render
 from storage.errors import FormatError, StorageError
-from storage.model import Fingerprint, Judgement, Lookalike, Page, Place, Story, Verdict, Waiting
+from storage.model import (
+    KEPT,
+    Fingerprint,
+    Judgement,
+    Lookalike,
+    Page,
+    Place,
+    Story,
+    Verdict,
+    Waiting,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +45,8 @@ BATCH = 500  # entries looked up at once; bounds memory, changes no outcome
 NOTHING = Story(title="", text="")
 EXTRACTOR = f"trafilatura {version('trafilatura')}, newsdesk {version('newsdesk')}"
 SMALL = 40_000  # bytes; a smaller page may be a wall, and is cheap to read
+# Their pages hold a story: what its feed holds can be measured on it, unlike on a wall.
+READ = {KEPT, "off_topic", "review", "duplicate_exact", "duplicate_near"}
 BROKEN = {"extract_failed", "extract_timeout", "extract_crashed"}
 
 
@@ -183,6 +195,7 @@ def _settle_one(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> V
         extractor=EXTRACTOR,
         topic=f"{desk.topic.digest} scorer {VERSION}",
     )
+    in_feed = desk.catalog.in_feed(waiting.id) if page.status else None
     verdict = judge(case, ALONE)
     name = ""
     if verdict.keep:
@@ -190,6 +203,10 @@ def _settle_one(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> V
         verdict, name = _admit(desk, waiting, case, reading.fingerprint, grounds)
     else:
         desk.catalog.decide(waiting.id, verdict, grounds, desk.now())
+    text = case.story.text if verdict.reason in READ else ""
+    if in_feed and text and fulltext.wanted(in_feed, waiting.id):
+        shares = fulltext.measured(in_feed, text)
+        desk.catalog.save_shares(waiting.entry.source, shares)
     log.info(
         "story_kept" if verdict.keep else "story_dropped",
         url=redacted(page.final_url),

@@ -13,7 +13,7 @@ import zlib
 from datetime import UTC, datetime
 from http.client import responses
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
@@ -104,25 +104,32 @@ class _Received(StatusAndHeaders):  # type: ignore[misc]  # warcio has no types
 
 
 def _record(page: Page) -> bytes:
-    """Return one page as a response record, gzipped."""
+    """Return one page as a gzipped record: a response, or a conversion of what its feed holds."""
+    if not page.status:  # no site's answer, and no reader of archives shall take it for one
+        return _written(page, "conversion", warc_content_type=page.header("content-type"))
     headers = [
         (f"X-Archive-Orig-{name}" if name.lower() == _TRANSFER else name, value)
         for name, value in page.headers
     ]
     status_line = f"{page.status} {responses.get(page.status, '')}".strip()
+    received = _Received(status_line, headers, protocol="HTTP/1.1")
+    return _written(page, "response", http_headers=received)
+
+
+def _written(page: Page, kind: str, **said: Any) -> bytes:
     out = io.BytesIO()
     writer = WARCWriter(out, gzip=True, warc_version="1.1")
     writer.write_record(
         writer.create_warc_record(
             page.final_url,
-            "response",
+            kind,
             payload=io.BytesIO(page.payload),
             length=len(page.payload),
             warc_headers_dict={
                 "WARC-Date": page.fetched.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
                 "X-Newsdesk-Hops": " ".join(page.hops or (page.url,)),
             },
-            http_headers=_Received(status_line, headers, protocol="HTTP/1.1"),
+            **said,
         )
     )
     return out.getvalue()
@@ -131,18 +138,19 @@ def _record(page: Page) -> bytes:
 def _page(member: bytes) -> Page:
     # unpacked first: the reader of records takes a torn one for a short one
     record = next(iter(ArchiveIterator(io.BytesIO(gzip.decompress(member)))), None)
-    if record is None or record.http_headers is None:
-        raise ValueError("no response record")
+    if record is None or (record.rec_type == "response" and record.http_headers is None):
+        raise ValueError("no page's record")
     payload = record.raw_stream.read()
     hops = tuple(record.rec_headers.get_header("X-Newsdesk-Hops").split(" "))
-    headers = tuple(
-        (name.removeprefix("X-Archive-Orig-"), value) for name, value in record.http_headers.headers
-    )
+    status, received = 0, [("Content-Type", record.rec_headers.get_header("Content-Type"))]
+    if record.http_headers:
+        status, received = int(record.http_headers.get_statuscode()), record.http_headers.headers
+    headers = tuple((name.removeprefix("X-Archive-Orig-"), value) for name, value in received)
     coding = next((v for n, v in headers if n.lower() == "content-encoding"), "identity")
     return Page(
         url=hops[0],
         final_url=record.rec_headers.get_header("WARC-Target-URI"),
-        status=int(record.http_headers.get_statuscode()),
+        status=status,
         headers=headers,
         payload=payload,
         content=_decoded(payload) if coding.strip().lower() in {"gzip", "x-gzip"} else payload,

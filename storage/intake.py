@@ -26,7 +26,7 @@ MAX_VERSIONS = 24  # of an entry, as reader has it: some feeds count views in th
 MAX_URLS = 24  # of an entry besides its own: some links hold a session's number
 SETTLED = timedelta(hours=1)  # after an edit: corrections come in bursts, one fetch sees them all
 FEW_WORDS = 20  # fewer say too little to tell an entry: "Apply now", "Minutes of the meeting"
-CHUNK = 500  # bound values a statement: SQLite takes 32,766, older ones 999
+CHUNK = 300  # things a statement, up to three bound values each: older SQLite takes 999
 _MARKUP = re.compile(r"<[^>]*>|\s+")
 _Name = tuple[object, ...]
 _Thing = TypeVar("_Thing")
@@ -72,8 +72,8 @@ def take(connection: Connection, add: _Add, entries: Sequence[Entry], now: datet
     """Bring a poll's entries into the catalog, in the caller's transaction.
 
     Of two mentions of one entry in a poll the first counts. A known entry keeps its number,
-    verdict and story file; its new URL leads to it, too, and is the one to be asked while its
-    page is still to be fetched.
+    verdict and story file; its page is asked for at its new URL from now on, and its old ones
+    lead to it, too.
     """
     digests = {entry.url: digest(entry) for entry in reversed(entries)}
     announced = list({entry.url: entry for entry in reversed(entries)}.values())[::-1]
@@ -181,7 +181,7 @@ def _relink(
         return False
     changed: dict[str, Any] = {"guid": guid}
     urls = list(urls)
-    if row.state == NEW and entry.url in urls:  # the old link may be dead
+    if entry.url in urls:  # the old link may be dead
         changed |= {"url": entry.url, "link": entry.link}
         urls[urls.index(entry.url)] = row.url
     _change(connection, row, changed)

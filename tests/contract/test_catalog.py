@@ -17,10 +17,12 @@ from storage import schema
 from storage.catalog import Catalog
 from storage.errors import StorageError
 from storage.model import (
+    Entry,
     Feed,
     FeedState,
     Fingerprint,
     HostState,
+    InFeed,
     Judgement,
     Place,
     Verdict,
@@ -86,6 +88,179 @@ def test_an_entry_announced_twice_is_one_entry_and_a_sighting(catalog: Catalog) 
     life = catalog.life(ENTRY.url)
     assert life
     assert [s["source"] for s in life["sightings"]] == ["http://other.example/feed"]
+
+
+LONG = "The boards of five towns have signed one plan for the care of older people at home. " * 2
+KNOWN = replace(ENTRY, guid="1", summary=LONG)
+MOVED = "http://news.example/moved"
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        replace(KNOWN, guid="2"),
+        replace(KNOWN, url=MOVED, link=MOVED),
+        replace(KNOWN, url=MOVED, link=MOVED, summary="Other words."),
+        replace(KNOWN, url=MOVED, link=MOVED, guid="2"),
+        replace(KNOWN, url=MOVED, link=MOVED, guid=None),
+        replace(KNOWN, url=MOVED, link=MOVED, guid="2", updated=NOON),
+    ],
+    ids=["guid", "link", "link and summary", "link and guid", "link, no guid", "and updated"],
+)
+def test_an_entry_under_another_name_is_the_same_entry(catalog: Catalog, again: Entry) -> None:
+    catalog.polled(FeedState(url=FEED.url), [KNOWN], NOON)
+
+    taken = catalog.polled(FeedState(url=FEED.url), [again], NOON)
+    once_more = catalog.polled(FeedState(url=FEED.url), [again], NOON)
+
+    assert (taken.new, taken.relinked) == (0, 1)
+    assert once_more == (0, 0, 0)
+    assert catalog.entries_seen() == 1
+    (waiting,) = catalog.to_fetch(NOON, 10)
+    assert waiting.entry.url == again.url  # the old link may be dead
+    assert catalog.life(KNOWN.url) == catalog.life(again.url) is not None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(KNOWN, url=MOVED, link=MOVED, title="Another story", summary="Other words."),
+        replace(KNOWN, url=MOVED, link=MOVED, published=NOON, summary="Other words."),
+        replace(KNOWN, url=MOVED, link=MOVED, guid="2", published=NOON),
+        replace(KNOWN, url=MOVED, link=MOVED, source="http://other.example/feed"),
+    ],
+    ids=["a guid used again", "a title of each day", "words of each day", "another source"],
+)
+def test_in_doubt_an_entry_is_new(catalog: Catalog, other: Entry) -> None:
+    catalog.polled(FeedState(url=FEED.url), [KNOWN], NOON)
+
+    assert catalog.polled(FeedState(url=FEED.url), [other], NOON).new == 1
+
+
+def test_few_words_and_two_links_at_once_are_no_proof(catalog: Catalog) -> None:
+    brief = replace(ENTRY, summary="Apply now.")
+    vacancy = replace(brief, url=MOVED, link=MOVED)
+    twin = replace(KNOWN, url="http://news.example/twin", guid="9")
+    catalog.polled(FeedState(url=FEED.url), [brief, replace(KNOWN, url="http://n.example/")], NOON)
+
+    taken = catalog.polled(
+        FeedState(url=FEED.url), [vacancy, replace(KNOWN, url="http://n.example/"), twin], NOON
+    )
+
+    assert taken.new == 2
+
+
+def test_a_feed_that_changes_all_its_guids_and_links_is_relinked(catalog: Catalog) -> None:
+    entries = [
+        replace(KNOWN, url=f"http://old.example/{n}", guid=str(n), title=f"Story {n}")
+        for n in range(700)
+    ]
+    moved = [
+        replace(entry, url=f"https://new.example/{n}.html", guid=f"urn:{n}")
+        for n, entry in enumerate(entries)
+    ]
+    catalog.polled(FeedState(url=FEED.url), entries, NOON)
+
+    assert catalog.polled(FeedState(url=FEED.url), moved, NOON) == (0, 700, 0)
+    assert catalog.polled(FeedState(url=FEED.url), entries, NOON) == (0, 700, 0)
+
+
+def edit(catalog: Catalog, n: int, now: datetime = NOON) -> int:
+    edited = replace(KNOWN, title=f"Title {n}", summary=f"{LONG} {n}")
+    return catalog.polled(FeedState(url=FEED.url), [edited], now).edited
+
+
+def test_an_edit_before_the_fetch_is_a_version_and_no_second_fetch(catalog: Catalog) -> None:
+    catalog.polled(FeedState(url=FEED.url), [replace(KNOWN, content="<p>one</p>")], NOON)
+
+    edited = [edit(catalog, 1), edit(catalog, 1), edit(catalog, 2)]
+
+    assert edited == [1, 0, 1]
+    (waiting,) = catalog.to_fetch(NOON, 10)
+    assert waiting.entry.title == "Title 2"
+    assert catalog.in_feed(waiting.id) is None
+    life = catalog.life(KNOWN.url)
+    assert life
+    assert [(v["number"], v["title"]) for v in life["versions"]] == [
+        (1, KNOWN.title),
+        (2, "Title 1"),
+    ]
+
+
+def test_a_kept_story_that_is_edited_is_fetched_again_and_keeps_its_verdict(
+    catalog: Catalog,
+) -> None:
+    catalog.polled(FeedState(url=FEED.url), [KNOWN], NOON)
+    fetched(catalog)
+    (waiting,) = catalog.to_sift(1)
+    take(catalog, 7, waiting.id)
+
+    edit(catalog, 1)
+    edit(catalog, 2, NOON + timedelta(minutes=20))
+    at_once, later = (catalog.to_fetch(NOON + timedelta(hours=h), 9) for h in (0, 2))
+    catalog.fetched(later[0].id, PAGE, replace(PLACE, offset=10), "other")
+
+    assert (len(at_once), len(later)) == (0, 1)
+    assert catalog.to_fetch(NOON + timedelta(days=9), 9) == []
+    life = catalog.life("7")
+    assert life
+    assert [one["outcome"] for one in life["fetches"]] == ["fetched", "refetched"]
+    assert [story["offset"] for story in catalog.stories()] == [PLACE.offset]
+    assert catalog.tally() == {"kept": 1}
+    assert catalog.contradictions() == []
+
+
+def test_a_page_that_cannot_be_had_again_is_no_verdict(catalog: Catalog) -> None:
+    catalog.polled(FeedState(url=FEED.url), [KNOWN], NOON)
+    fetched(catalog)
+    edit(catalog, 1)
+    (again,) = catalog.to_fetch(NOON + timedelta(hours=1), 9)
+
+    catalog.faulted(again.id, NOON, "gone", "410", None)
+
+    assert catalog.tally() == {"to_sift": 1}
+    assert [waiting.place for waiting in catalog.to_sift(1)] == [PLACE]
+
+
+def test_what_was_refused_is_not_fetched_again_for_an_edit(catalog: Catalog) -> None:
+    catalog.polled(FeedState(url=FEED.url), [KNOWN], NOON)
+    fetched(catalog)
+    edit(catalog, 1)
+    catalog.decide(catalog.to_sift(1)[0].id, Verdict("off_topic"), Judgement(), NOON)
+
+    edit(catalog, 2)
+
+    assert catalog.to_fetch(NOON + timedelta(days=9), 9) == []
+
+
+def test_a_summary_that_changes_at_every_poll_has_an_end(catalog: Catalog) -> None:
+    catalog.polled(FeedState(url=FEED.url), [KNOWN], NOON)
+
+    assert sum(edit(catalog, n) for n in range(40)) == 24
+
+
+def test_links_that_change_at_every_poll_have_an_end(catalog: Catalog) -> None:
+    for n in range(40):
+        url = f"http://news.example/a?session={n}"
+        catalog.polled(FeedState(url=FEED.url), [replace(KNOWN, url=url, link=url)], NOON)
+
+    life = catalog.life(url)
+    assert life
+    assert len(life["other_urls"]) == 24
+    assert catalog.entries_seen() == 1
+
+
+def test_a_text_in_the_feed_waits_with_its_feeds_shares_until_the_verdict(catalog: Catalog) -> None:
+    catalog.polled(FeedState(url=FEED.url), [replace(KNOWN, content="<p>All.</p>")], NOON)
+    catalog.save_shares(FEED.url, [0.5, 1.0])
+    catalog.polled(FeedState(url=FEED.url), [], NOON)
+    (waiting,) = catalog.to_fetch(NOON, 1)
+
+    before = catalog.in_feed(waiting.id)
+    catalog.faulted(waiting.id, NOON, "gone", "410", None)
+
+    assert before == InFeed(content="<p>All.</p>", shares=(0.5, 1.0))
+    assert catalog.in_feed(waiting.id) is None
 
 
 def test_what_comes_back_is_what_was_put_in(catalog: Catalog) -> None:

@@ -33,7 +33,12 @@ CODED = replace(
 )
 
 
-@pytest.mark.parametrize("page", [PAGE, CODED], ids=["plain", "gzip"])
+FROM_FEED = replace(
+    PAGE, url="http://news.example/feed", status=0, hops=("http://news.example/feed",)
+)
+
+
+@pytest.mark.parametrize("page", [PAGE, CODED, FROM_FEED], ids=["plain", "gzip", "from_feed"])
 def test_a_page_comes_back_as_it_came(tmp_path: Path, page: object) -> None:
     with Archive(tmp_path) as archive:
         first, second = archive.append(page), archive.append(page)  # type: ignore[arg-type]
@@ -52,6 +57,16 @@ def test_other_programs_read_the_records(tmp_path: Path) -> None:
         ]
 
     assert records == [("response", "caf\xe9", PAGE.content)]
+
+
+def test_what_came_in_a_feed_is_not_taken_for_the_sites_answer(tmp_path: Path) -> None:
+    with Archive(tmp_path) as archive:
+        place = archive.append(FROM_FEED)
+
+    with (tmp_path / place.file).open("rb") as file:
+        (kind,) = [(r.rec_type, r.http_headers, r.content_type) for r in ArchiveIterator(file)]
+
+    assert kind == ("conversion", None, "text/html; charset=utf-8")
 
 
 def test_a_torn_record_costs_itself_only(tmp_path: Path) -> None:

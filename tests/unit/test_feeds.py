@@ -99,6 +99,62 @@ def test_every_rss_of_the_userland_line_is_read(version: str) -> None:
     assert len(read(f'<rss version="{version}"><channel>{ITEM}</channel></rss>').entries) == 1
 
 
+LONG = "<p>" + "The board met and agreed. " * 40 + "</p>"
+CODED = LONG.replace("<", "&lt;")
+
+
+@pytest.mark.parametrize(
+    ("item", "content"),
+    [
+        (f"<description>Short.</description><content:encoded>{CODED}</content:encoded>", LONG),
+        (f"<content:encoded>{CODED}</content:encoded><description>Short.</description>", LONG),
+        (f"<description>{CODED}</description>", LONG),
+        ("<description>Short.</description>", None),
+        ("<description>Short.</description><content:encoded>Less.</content:encoded>", None),
+    ],
+)
+def test_the_longest_text_of_an_rss_item_is_its_content(item: str, content: str | None) -> None:
+    feed = read(
+        '<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel>'
+        f"<item><link>https://board.example.org/a</link>{item}</item></channel></rss>"
+    )
+
+    assert [entry.content for entry in feed.entries] == [content]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'<content type="html">{CODED}</content>',
+        f'<content type="text">{LONG[3:-4]}</content>',
+        f'<content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">{LONG}</div></content>',
+    ],
+)
+def test_an_atom_entrys_content_is_kept_as_html(content: str) -> None:
+    feed = read(
+        '<feed xmlns="http://www.w3.org/2005/Atom"><entry><summary>Short.</summary>'
+        f'<link href="https://board.example.org/a"/>{content}</entry></feed>'
+    )
+
+    (entry,) = feed.entries
+    assert entry.content
+    assert "".join(entry.content.split()) in {
+        "".join(markup.split()) for markup in (LONG, f"<div>{LONG}</div>")
+    }
+    assert entry.summary == "Short."
+
+
+@pytest.mark.parametrize("kind", ["content_html", "content_text"])
+def test_a_json_feeds_content_is_kept_as_html(kind: str) -> None:
+    text = LONG if kind == "content_html" else LONG[3:-5] + "\n\nA < B"
+    item = {"url": "https://board.example.org/a", kind: text}
+    feed = read(json.dumps({"version": "https://jsonfeed.org/version/1.1", "items": [item]}))
+
+    assert [entry.content for entry in feed.entries] == [
+        LONG if kind == "content_html" else f"{LONG[:-5]}</p><p>A &lt; B</p>"
+    ]
+
+
 def test_a_json_feed_is_read_with_numbers_for_ids() -> None:
     feed = read(
         json.dumps(
