@@ -65,13 +65,15 @@ def parse_date(text: str, zone: tzinfo = LONDON) -> datetime | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def clamped(moment: datetime, now: datetime) -> datetime:
-    """Return `now` for a moment up to SMALL_STEP ahead of it, else the moment as it is.
+def clamped(moment: datetime | None, now: datetime) -> datetime | None:
+    """Return `now` for a moment up to SMALL_STEP ahead of it, and None for one further ahead.
 
-    Clocks differ, and some feeds name the winter zone in summer; what lies further ahead is
-    left for a filter to judge.
+    Clocks differ, and some feeds name the winter zone in summer (node-feedparser #85): that is
+    no reason to doubt a date. What lies further ahead tells no date of publication.
     """
-    return now if now < moment <= now + SMALL_STEP else moment
+    if moment is None or moment <= now:
+        return moment
+    return now if moment <= now + SMALL_STEP else None
 
 
 def day_in_path(url: str) -> date | None:

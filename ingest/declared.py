@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urldefrag, urljoin, urlsplit
 
 from ingest.dates import parse_date
-from ingest.urls import is_home_page, same_site
+from ingest.urls import canonical, is_home_page, same_site
 from ingest.words import normal
 
 if TYPE_CHECKING:
@@ -152,18 +152,19 @@ def credible(day: date | None, fetched: date | None) -> bool:
     return bool(day and day.year > 1990 and (not fetched or day <= fetched + ONE_DAY))
 
 
-def believable(canonical: str, url: str) -> str:
-    """Return the canonical link when it may name this page, else "".
+def believable(link: str, url: str) -> str:
+    """Return the canonical link, canonically spelt, when it may name this page, else "".
 
     Refused: another registered domain, a home page, a section above the page, a page with
     another number, an address that loses the query that told pages apart.
     """
     try:
-        if not same_site(canonical, url) or is_home_page(canonical) > is_home_page(url):
-            return ""
+        link = canonical(link)
     except ValueError:
         return ""
-    there, here = urlsplit(canonical), urlsplit(url)
+    if not same_site(link, url) or is_home_page(link) > is_home_page(url):
+        return ""
+    there, here = urlsplit(link), urlsplit(url)
     path, own = there.path.rstrip("/"), _AMP.sub("", here.path).rstrip("/")
     if path != own and own.startswith(f"{path}/"):
         return ""
@@ -171,7 +172,7 @@ def believable(canonical: str, url: str) -> str:
     if ids and own_ids and not ids & own_ids:
         return ""
     told_apart = any(_ID_NAME.search(name) for name, _ in parse_qsl(here.query))
-    return "" if path == own and told_apart and not there.query else canonical
+    return "" if path == own and told_apart and not there.query else link
 
 
 def _nodes(scripts: "list[HtmlElement]") -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ from ingest.sources import SOURCES, Listing
 from ingest.urls import host_of
 from ingest.web.client import redacted
 from storage.intake import Taken
-from storage.model import Entry, Feed, FeedState
+from storage.model import Feed, FeedState
 
 log = structlog.get_logger(__name__)
 
@@ -68,11 +68,11 @@ def look(desk: Desk, feed: Feed) -> Listing:
 
 
 def _look(desk: Desk, feed: Feed, state: FeedState) -> Listing:
-    source = SOURCES["feed"](feed, desk.web, desk.wait_turn, frozenset(desk.topic.tracking))
+    source = SOURCES["feed"](feed, desk.web, desk.wait_turn, desk.topic.tracking)
     now = desk.now()
     listing = source.entries(schedule.conditions(state, _made_by(desk), now))
     dated = tuple(
-        replace(entry, published=clamped(entry.published, now) if entry.published else None)
+        replace(entry, published=clamped(entry.published, now), updated=clamped(entry.updated, now))
         for entry in listing.entries
     )
     return replace(listing, entries=dated)
@@ -112,10 +112,10 @@ def _check(desk: Desk, feed: Feed) -> dict[str, Any]:
 
 def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Taken]:
     """Ask one feed and record what came; return its new state, and what became of its entries."""
-    entries: tuple[Entry, ...] = ()
+    listing = Listing(outcome="failed")
     try:
         listing = _look(desk, feed, state)
-        after, entries = answered(desk, state, listing), listing.entries
+        after = answered(desk, state, listing)
     except FetchError as error:
         if error.fault is Fault.DEFERRED_HOST:  # not asked, so nothing else has changed
             due = desk.now() + (error.retry_after or timedelta(0))
@@ -125,7 +125,7 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Tak
         after = _failed(desk, state, str(error.fault), error.detail, error.retry_after)
     except FeedError as error:
         after = _failed(desk, state, error.outcome, error.detail)
-    taken = desk.catalog.polled(after, entries, desk.now())
+    taken = desk.catalog.polled(after, listing.entries, desk.now(), listing.refused)
     outcome = after.outcome
     if outcome == "listed":
         outcome = "new" if taken.new else "nothing_new"
@@ -134,12 +134,13 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Tak
         source=redacted(feed.url),
         outcome=outcome,
         detail=after.detail,
-        entries=len(entries),
+        entries=len(listing.entries),
+        refused=len(listing.refused),
         **taken._asdict(),
         next_poll=after.next_poll,
         reason=after.reason,
     )
-    return replace(after, outcome=outcome), len(entries), taken
+    return replace(after, outcome=outcome), len(listing.entries), taken
 
 
 def answered(desk: Desk, state: FeedState, listing: Listing) -> FeedState:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from ingest import body
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 MAX_CHARS = 2_000_000  # of a page's text: trafilatura's time is superlinear (5 MB 3 s, 20 MB 49 s)
 FEW_WORDS = 300  # a page with fewer may be a wall: its visible text is kept as a sample
 PROSE_WORDS = 100  # in lower case; names and scores alone tell no language
+MAX_DATE = 100  # characters kept of a date as it stood
 BODY_WORDS = 50  # fewer are no story: the shortest seeds have 348 (research, section 6)
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # lxml takes none of them
 _COMMON = """the of and to in that is for was with on said have by as it be are will from at has
@@ -35,12 +37,21 @@ _GALLERY_URL = re.compile(r"/(?:galler(?:y|ies)|photos?|(?:in-)?pictures|slidesh
 _VIDEO_URL = re.compile(r"/(?:videos?|av|watch)(?=/|$)")
 
 
+class Stated(NamedTuple):
+    """A day of publication, where it stands, and how."""
+
+    day: date | None = None
+    source: str = ""  # json-ld, meta, feed, updated, url, listing, page, first_seen
+    text: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
     """What is known of a page besides its bytes."""
 
     title: str = ""  # as its feed has it
-    published: date | None = None  # as its feed has it
+    days: tuple[Stated, ...] = ()  # of the sources feed, updated and listing
+    first_seen: date | None = None
     fetched: date | None = None  # days after it are not believed
     recurring: frozenset[str] = frozenset()  # keys (ingest.furniture) of the site's other lines
 
@@ -69,7 +80,8 @@ class Extract:
     blocks: tuple[str, ...] = ()  # paragraphs, headings and "- " list lines, in order
     removed: tuple[Removed, ...] = ()
     published: date | None = None
-    date_source: str = ""  # json-ld, meta, feed, url or page
+    date_source: str = ""  # as in Stated
+    date_text: str = ""
     language: str = ""  # ISO 639-1
     canonical: str = ""  # declared and believable
     # extract_failed, extract_timeout, extract_crashed, needs_javascript, live_blog, gallery, video
@@ -113,7 +125,7 @@ def extract(content: bytes, content_type: str, url: str, hints: Hints) -> Extrac
         links=_links(tree, lines),
         recurring=hints.recurring,
     )
-    published, source = _published(tree, declared, url, hints)
+    published = _published(tree, declared, url, hints)
     words = sum(len(block.split()) for block in blocks)
     signals = Signals(
         og_type=declared.og_type,
@@ -132,8 +144,9 @@ def extract(content: bytes, content_type: str, url: str, hints: Hints) -> Extrac
         title=title,
         blocks=blocks,
         removed=(*boxes, *furniture),
-        published=published,
-        date_source=source,
+        published=published.day,
+        date_source=published.source,
+        date_text=published.text,
         language=_language(" ".join(blocks), declared.language),
         canonical=believable(declared.canonical, url),
         fault=fault,
@@ -170,33 +183,38 @@ def _links(tree: "HtmlElement", lines: list[str]) -> frozenset[str]:
     )
 
 
-def _published(
-    tree: "HtmlElement", declared: Declared, url: str, hints: Hints
-) -> tuple[date | None, str]:
-    """Return the day of publication and where it stands (feeds research 2c has the order)."""
+def _published(tree: "HtmlElement", declared: Declared, url: str, hints: Hints) -> Stated:
+    """Return the first credible day of publication (feeds research 2c has the order).
+
+    The day an entry was updated is one only where its feed gives no other, as gov.uk's do.
+    """
     pathed = day_in_path(url)
     for source, raw in declared.days:
         if (stated := day(raw)) and credible(stated, hints.fetched):
-            return local_day(raw, stated, pathed), source
-    for source, stated in (("feed", hints.published), ("url", pathed)):
-        if credible(stated, hints.fetched):
-            return stated, source
-    stated = next((d for d in _shown_days(tree) if credible(d, hints.fetched)), None)
-    return stated, "page" if stated else ""
+            return Stated(local_day(raw, stated, pathed), source, raw[:MAX_DATE])
+    told = [*hints.days, Stated(pathed, "url")]
+    told.sort(key=lambda one: ("feed", "updated", "url", "listing").index(one.source))
+    last = Stated(hints.first_seen, "first_seen")
+    found = (
+        one for one in chain(told, _shown_days(tree), [last]) if credible(one.day, hints.fetched)
+    )
+    return next(found, Stated())
 
 
-def _shown_days(tree: "HtmlElement") -> Iterator[date]:
+def _shown_days(tree: "HtmlElement") -> Iterator[Stated]:
     """Yield the days that stand on a page by themselves, those after its heading first."""
-    before, heading = [], False
+    before: list[Stated] = []
+    heading = False
     for element in tree.iter():
         heading = heading or element.tag == "h1"
         stated = element.get("datetime", "") if element.tag == "time" else ""
         for text in (stated, element.text or "", element.tail or ""):
             if 5 < len(text) < 80 and (stated or is_date(text)) and (found := day(text)):
+                shown = Stated(found, "page", text.strip())
                 if heading:
-                    yield found
+                    yield shown
                 else:
-                    before.append(found)
+                    before.append(shown)
     yield from before
 
 

@@ -22,7 +22,7 @@ from storage.model import Entry, Timing
 
 MAX_BYTES = 10_000_000  # of decoded body, as rss-fetcher has it; miniflux takes 15 MiB
 VERSION = 1  # raise it when the same bytes give other entries: validators are then dropped
-MAX_TITLE, MAX_SUMMARY = 500, 4_000  # characters
+MAX_TITLE, MAX_SUMMARY, MAX_DATE = 500, 4_000, 100  # characters
 
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 _HOURS = {"hourly": 1, "daily": 24, "weekly": 168, "monthly": 730, "yearly": 8766}
@@ -36,7 +36,7 @@ class Refused:
     place: int  # among all entries of its feed, from 0
     title: str
     link: str  # as announced, less credentials and what cannot be seen
-    reason: str  # no_link, bad_link or google_news
+    reason: str  # no_link, bad_link, google_news or home_page
     published: datetime | None = None  # aware, UTC
 
 
@@ -139,6 +139,7 @@ def _judged(
         updated=parse_date(one.updated),
         summary=plain(one.summary, MAX_SUMMARY),
         content=worth_keeping(one.content),
+        date_text=plain(one.published, MAX_DATE),
     )
 
 

@@ -51,7 +51,7 @@ def life(desk: Desk, reference: str) -> dict[str, Any] | None:
     wanted = [Path(reference).name if number_of(Path(reference).name) is not None else reference]
     if "://" in reference:
         with suppress(ValueError):
-            wanted.append(canonical(reference, frozenset(desk.topic.tracking)))
+            wanted.append(canonical(reference, desk.topic.tracking))
     found = next((life for one in wanted if (life := desk.catalog.life(one))), None)
     if found is None:
         return None

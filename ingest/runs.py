@@ -159,7 +159,7 @@ def add_feed(url: str, title: str, nation: str, kind: str, note: str = "") -> di
         feedlist.add(desk.settings.feeds, feed)
         desk.catalog.list_feeds(feedlist.load(desk.settings.feeds))
         after = answered(desk, FeedState(url=url), listing)
-        taken = desk.catalog.polled(after, listing.entries, desk.now())
+        taken = desk.catalog.polled(after, listing.entries, desk.now(), listing.refused)
         return {**asdict(feed), "entries": len(listing.entries), "entries_new": taken.new}
 
 

@@ -4,6 +4,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date, datetime
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from ingest import fulltext, topics
 from ingest.dates import LONDON
 from ingest.desk import Desk
 from ingest.errors import RunFailed
-from ingest.extract import Extract, Hints, extract, lost
+from ingest.extract import Extract, Hints, Stated, extract, lost
 from ingest.filters import ALONE, BESIDE, Case, judge
 from ingest.filters.off_topic import UNREAD
 from ingest.fingerprint import fingerprint
@@ -88,9 +89,10 @@ def read(sheet: Sheet) -> Reading:
         story = compose(
             found.title,
             found.blocks,
-            url=found.canonical or canonical(sheet.url, frozenset(topic.tracking)),
+            url=canonical(found.canonical or sheet.url, topic.tracking),
             published=found.published,
             date_source=found.date_source,
+            date_text=found.date_text,
             language=found.language,
         )
     except FormatError as error:
@@ -148,13 +150,22 @@ def _sheets(
             log.warning("page_lost", url=redacted(waiting.entry.url), detail=str(error))
             continue
         pages.append((waiting, page))
-        announced = waiting.entry.published
+        entry = waiting.entry
+        days = (
+            Stated(_day(entry.published), entry.date_source, entry.date_text),
+            Stated(_day(entry.updated), "updated", str(entry.updated)),
+        )
         hints = Hints(
-            title=waiting.entry.title,
-            published=announced and announced.astimezone(LONDON).date(),
+            title=entry.title,
+            days=days,
+            first_seen=_day(waiting.first_seen),
             fetched=page.fetched.date(),
         )
         yield (_sheet(desk, page, hints),)
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment and moment.astimezone(LONDON).date()
 
 
 def _sheet(desk: Desk, page: Page, hints: Hints) -> Sheet:
@@ -194,6 +205,7 @@ def _settle_one(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> V
         removed=tuple((one.rule, one.line) for one in reading.extract.removed),
         extractor=EXTRACTOR,
         topic=f"{desk.topic.digest} scorer {VERSION}",
+        canonical=reading.extract.canonical,
     )
     in_feed = desk.catalog.in_feed(waiting.id) if page.status else None
     verdict = judge(case, ALONE)

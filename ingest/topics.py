@@ -19,7 +19,14 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from ingest.errors import SettingsError
@@ -88,6 +95,7 @@ def _most_points_first(tiers: object) -> list[tuple[str, object]]:
 Phrases = Annotated[re.Pattern[str], BeforeValidator(_any_of)]
 Tiers = Annotated[tuple[tuple[int, Phrases], ...], BeforeValidator(_most_points_first)]
 PagePhrases = Annotated[tuple[re.Pattern[bytes], ...], BeforeValidator(_in_pages)]
+Names = Annotated[frozenset[str], AfterValidator(lambda names: frozenset(map(str.lower, names)))]
 Signs = Annotated[tuple[str, ...], BeforeValidator(_phrases)]
 
 
@@ -134,7 +142,7 @@ class Topic:
     languages: tuple[str, ...]  # ISO 639-1
     since: date | None = None
     until: date | None = None  # the first day that is too late
-    tracking: tuple[str, ...] = ()  # query parameters to drop besides the usual ones
+    tracking: Names = frozenset()  # query parameters to drop besides the usual ones
     prefilter: PagePhrases  # a story with none of them is not accepted
     mask: Phrases | None = None  # names with the topic's words in them; not looked at
     groups: Annotated[dict[str, Phrases], Field(min_length=2)]  # the last one is the link

@@ -14,15 +14,16 @@ MAX_LENGTH = 2048  # characters; rss-fetcher drops longer links, few servers ans
 # Say where a reader came from, never which page was meant. Sources: miniflux's cleaner
 # (internal/reader/urlcleaner), Matomo's and HubSpot's prefixes; the last lines hold what
 # British publishers add (BBC at_, ns_, ocid, xtor; Guardian CMP; Mail and Metro ito).
-_PREFIXES = ("utm_", "mtm_", "pk_", "hsa_", "at_", "ns_")
+_PREFIXES = ("utm_", "mtm_", "pk_", "hsa_", "hmb_", "itm_", "at_", "ns_")
 _TRACKING = {
     "fbclid", "_openstat", "fb_action_ids", "fb_action_types", "fb_ref", "fb_source",
     "fb_comment_id", "gclid", "dclid", "gbraid", "wbraid", "gclsrc", "srsltid", "campaign_id",
     "campaign_medium", "campaign_name", "campaign_source", "campaign_term", "campaign_content",
-    "yclid", "ysclid", "twclid", "msclkid", "mc_cid", "mc_eid", "wickedid", "_hsenc", "__hssc",
-    "__hstc", "__hsfp", "_hsmi", "hsctatracking", "rb_clickid", "oly_anon_id", "oly_enc_id",
-    "vero_id", "vero_conv", "mkt_tok", "sc_cid", "_bhlid", "_branch_match_id", "_branch_referrer",
-    "_ga", "_gl", "igshid", "cmp", "cmpid", "ito", "icid", "ocid", "xtor", "dcmp", "wt.mc_id",
+    "yclid", "ysclid", "twclid", "msclkid", "mc_cid", "mc_eid", "mc_tc", "wickedid", "_hsenc",
+    "__hssc", "__hstc", "__hsfp", "_hsmi", "hsctatracking", "rb_clickid", "oly_anon_id",
+    "oly_enc_id", "vero_id", "vero_conv", "mkt_tok", "sc_cid", "_bhlid", "_branch_match_id",
+    "_branch_referrer", "__readwiselocation", "_ga", "_gl", "igshid", "cmp", "cmpid", "ito",
+    "icid", "ocid", "xtor", "dcmp", "wt.mc_id",
 }  # fmt: skip
 _PARTS = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]@]+?)\.?(?::(\d{0,5}))?")

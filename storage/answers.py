@@ -62,10 +62,13 @@ class Answers(ABC):
             found = self._rows(select(schema.entry).where(e.id == story[0]["entry"]))
         else:
             asked = select(schema.fetch.c.entry).where(schema.fetch.c.final_url == reference)
+            named = select(schema.verdict.c.entry).where(schema.verdict.c.canonical == reference)
             o = schema.other_url.c
             also = select(o.entry).where(o.url == reference)
-            by_url = or_(e.url == reference, e.link == reference, e.id.in_(asked.union(also)))
-            found = [] if story else self._rows(select(schema.entry).where(by_url))
+            ids = asked.union(also, named)
+            by_url = or_(e.url == reference, e.link == reference, e.id.in_(ids))
+            query = select(schema.entry).where(by_url).order_by(e.url != reference, e.id)
+            found = [] if story else self._rows(query)
         beside = self._beside(story[0]["number"]) if story else {}
         if not found:
             return {"story": story[0], **beside} if story else None

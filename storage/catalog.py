@@ -165,16 +165,25 @@ class Catalog(Answers):
         with self._read() as connection:
             return {row["url"]: FeedState(**row) for row in connection.execute(query).mappings()}
 
-    def polled(self, state: FeedState, entries: Sequence[Entry], now: datetime) -> Taken:
+    def polled(
+        self,
+        state: FeedState,
+        entries: Sequence[Entry],
+        now: datetime,
+        refused: Sequence[tuple[Entry, Verdict]] = (),
+    ) -> Taken:
         """Take in a poll's entries, then its state, in one transaction.
 
-        The outcome "listed" becomes "new" or "nothing_new".
+        The outcome "listed" becomes "new" or "nothing_new". The refused ones are no news, but
+        are rows as well, with their verdict from the beginning.
         Validators are never kept without the entries they cover: losing the one and not the
         other would lose stories for good.
         """
         with self._write() as connection:
             self._lock(connection)
             taken = intake.take(connection, self._add, entries, now)
+            for entry, verdict in refused:
+                self._refuse(connection, entry, verdict, now)
             kept = {field.name: getattr(state, field.name) for field in fields(state)}
             if state.outcome == "listed":
                 kept["outcome"] = "new" if taken.new else "nothing_new"
@@ -182,6 +191,17 @@ class Catalog(Answers):
                 update(schema.feed).where(schema.feed.c.url == state.url).values(kept)
             )
         return taken
+
+    def _refuse(
+        self, connection: Connection, entry: Entry, verdict: Verdict, now: datetime
+    ) -> None:
+        e = schema.entry.c
+        row = {**asdict(entry), "hash": "", "first_seen": now}  # no hash: never taken for another
+        del row["content"]
+        self._add(connection, schema.entry, [row])
+        number = connection.scalar(select(e.id).where(e.url == entry.url, e.hash == ""))
+        if number is not None:
+            self._decide(connection, number, verdict, Judgement(), now)
 
     # entries on their way
 
@@ -236,6 +256,7 @@ class Catalog(Answers):
                     outcome=REFETCHED if decided else FETCHED,
                     status=page.status,
                     final_url=page.final_url,
+                    hops=page.hops,
                     sha256=sha256,
                     **asdict(place),
                 )
@@ -513,6 +534,7 @@ class Admission:
                 url=story.url,
                 published=story.published,
                 date_source=story.date_source,
+                date_text=story.date_text,
                 language=story.language,
                 sha256=sha256,
                 exact=fingerprint.exact,
@@ -538,4 +560,10 @@ def _waiting(row: RowMapping) -> Waiting:
     place = None
     if "file" in row:
         place = Place(file=row["file"], offset=row["offset"], length=row["length"])
-    return Waiting(id=row["id"], entry=entry, attempts=row["attempts"], place=place)
+    return Waiting(
+        id=row["id"],
+        entry=entry,
+        attempts=row["attempts"],
+        first_seen=row["first_seen"],
+        place=place,
+    )

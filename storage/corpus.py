@@ -83,6 +83,7 @@ def compose(
     url: str = "",
     published: date | None = None,
     date_source: str = "",
+    date_text: str = "",
     language: str = "",
 ) -> Story:
     """Lay a title and blocks (paragraphs, headings, list lines) out as the writer's form asks.
@@ -112,6 +113,7 @@ def compose(
         url=url,
         published=published,
         date_source=date_source,
+        date_text=date_text,
         language=language,
     )
 

@@ -83,6 +83,8 @@ class Entry:
     updated: datetime | None = None  # aware, UTC
     summary: str = ""  # plain text
     content: str | None = None  # HTML, when the source gave more than a few lines; never trusted
+    date_source: str = "feed"  # or "listing": where `published` and `updated` come from
+    date_text: str = ""  # what the source wrote for `published`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +123,7 @@ class Waiting:
     id: int
     entry: Entry
     attempts: int = 0  # how often its page was asked for
+    first_seen: datetime | None = None  # aware, UTC
     place: Place | None = None  # where its page lies, once fetched
 
 
@@ -145,6 +148,7 @@ class Story:
     url: str = field(default="", compare=False)  # canonical
     published: date | None = field(default=None, compare=False)
     date_source: str = field(default="", compare=False)
+    date_text: str = field(default="", compare=False)  # as it stood there
     language: str = field(default="", compare=False)
 
 
@@ -178,6 +182,7 @@ class Judgement:
     kind: str = ""  # of copy: exact, reissue, abridged, updated or reprint
     extractor: str = ""
     topic: str = ""  # digest of the topic file
+    canonical: str = ""  # the page's canonical link, where it was believed
 
 
 @dataclass(frozen=True, slots=True)

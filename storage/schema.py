@@ -132,6 +132,8 @@ entry = Table(
     Column("summary", String, nullable=False),
     Column("published", Moment),
     Column("updated", Moment),
+    Column("date_source", String, nullable=False, default=""),
+    Column("date_text", String, nullable=False, default=""),
     Column("first_seen", Moment, nullable=False),
     Column("state", String, nullable=False, default="new"),  # new, fetched, decided
     Column("hash", String, nullable=False),  # of what it says: storage.intake.digest
@@ -192,7 +194,8 @@ fetch = Table(
     Column("detail", String, nullable=False, default=""),
     Column("status", Integer),
     Column("final_url", String),
-    Column("sha256", String),  # of the decoded content
+    Column("hops", JSON),  # every URL asked on the way
+    Column("sha256", String, index=True),  # of the decoded content
     Column("file", String),
     Column("offset", BigInteger),
     Column("length", BigInteger),
@@ -213,6 +216,7 @@ verdict = Table(
     Column("removed", JSON),  # furniture: [rule, line]
     Column("extractor", String, nullable=False, default=""),
     Column("topic", String, nullable=False, default=""),  # digest of the topic file
+    Column("canonical", String, nullable=False, default="", index=True),
 )
 
 # One row a file of the corpus. `pending` holds the bytes until the file is known to be there.
@@ -226,6 +230,7 @@ story = Table(
     Column("url", String, nullable=False, default="", index=True),
     Column("published", Date),
     Column("date_source", String, nullable=False, default=""),
+    Column("date_text", String, nullable=False, default=""),
     Column("language", String, nullable=False, default=""),
     Column("sha256", String, nullable=False),
     Column("exact", LargeBinary, nullable=False, index=True),

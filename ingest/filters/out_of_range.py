@@ -11,7 +11,9 @@ def out_of_range(case: Case) -> str | None:
     passes, since a date is no reason to lose a story that has none.
     """
     announced = case.entry.published
-    day = case.story.published or (announced.astimezone(LONDON).date() if announced else None)
+    day = announced.astimezone(LONDON).date() if announced else None
+    if case.story.published and case.story.date_source != "first_seen":
+        day = case.story.published
     since, until = case.topic.since, case.topic.until
     if day is None or ((since is None or day >= since) and (until is None or day < until)):
         return None

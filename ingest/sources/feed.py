@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from ingest.feeds import parse_feed
+from ingest.feeds import Refused, parse_feed
 from ingest.sources.source import Listing, ask
 from ingest.web.client import MayAsk, Web
-from storage.model import Feed, FeedState
+from storage.model import Entry, Feed, FeedState, Verdict
 
 ACCEPT = (
     "application/atom+xml,application/rss+xml,application/rdf+xml;q=0.9,"
@@ -29,14 +29,24 @@ class FeedSource:
         feed = parse_feed(
             page.content, content_type, page.final_url, self._feed.url, self._tracking
         )
-        refused = [f"{one.link or one.title!r}: {one.reason}" for one in feed.refused]
+        refused = tuple(_refused(one, self._feed.url) for one in feed.refused)
         told = [feed.note] if feed.note else []
-        told += [f"refused {len(refused)}, such as {refused[0]}"] if refused else []
+        if refused:
+            entry, verdict = refused[0]
+            told += [f"refused {len(refused)}, such as {entry.url}: {verdict.reason}"]
         return replace(
             listing,
             outcome="listed" if feed.entries else "empty_valid",
             detail="; ".join(told),
             title=feed.title,
             entries=feed.entries,
+            refused=refused,
             timing=replace(feed.timing, fresh=listing.timing.fresh),
         )
+
+
+def _refused(one: Refused, source: str) -> tuple[Entry, Verdict]:
+    """Return what stands for a refused entry; one without a link is named by its title."""
+    url = one.link or f"{source}#{one.title}"
+    entry = Entry(url=url, link=one.link, title=one.title, source=source, published=one.published)
+    return entry, Verdict(one.reason, f"link={one.link!r}")

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ingest.dates import parse_date
 from ingest.web.client import MayAsk, Web
-from storage.model import Entry, FeedState, Page, Timing
+from storage.model import Entry, FeedState, Page, Timing, Verdict
 
 MAX_REDIRECTS = 5  # feeds move less than pages do (Lion Reader: 5 for feeds)
 _MAX_AGE = re.compile(r"(?i)(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})")
@@ -26,6 +26,7 @@ class Listing:
     detail: str = ""
     title: str = ""  # the source's own name
     entries: tuple[Entry, ...] = ()
+    refused: tuple[tuple[Entry, Verdict], ...] = ()  # never to be asked for, and why
     etag: str | None = None  # as received
     last_modified: str | None = None  # as received
     digest: str | None = None  # SHA-256 of the decoded body, hex

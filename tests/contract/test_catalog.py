@@ -550,3 +550,40 @@ def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
 def test_a_naive_moment_is_a_mistake(catalog: Catalog) -> None:
     with pytest.raises(Exception, match="naive"):
         catalog.begin_run("sift", datetime.now(UTC).replace(tzinfo=None))
+
+
+def test_a_refused_entry_has_its_verdict_from_the_beginning_and_is_never_fetched(
+    catalog: Catalog,
+) -> None:
+    google = replace(ENTRY, url="https://news.google.com/rss/articles/CBMi", title="Elsewhere")
+    verdict = Verdict("google_news", "link='https://news.google.com/rss/articles/CBMi'")
+    state = FeedState(url=FEED.url, outcome="listed")
+
+    first = catalog.polled(state, [ENTRY], NOON, [(google, verdict)])
+    again = catalog.polled(state, [ENTRY], NOON, [(google, verdict)])
+
+    assert (first.new, again.new) == (1, 0)
+    assert [one.entry for one in catalog.to_fetch(NOON, 9)] == [ENTRY]
+    assert catalog.tally() == {"google_news": 1, "to_fetch": 1}
+    life = catalog.life(google.url)
+    assert life
+    assert life["verdict"]["evidence"] == verdict.evidence
+    assert catalog.contradictions() == []
+
+
+def test_every_hop_and_the_canonical_link_are_kept(catalog: Catalog) -> None:
+    seen(catalog, ENTRY.url)
+    (waiting,) = catalog.to_fetch(NOON, 1)
+    page = replace(
+        PAGE, final_url="http://news.example/b", hops=(ENTRY.url, "http://news.example/b")
+    )
+
+    catalog.fetched(waiting.id, page, PLACE, "00")
+    grounds = Judgement(canonical="http://news.example/c")
+    catalog.decide(waiting.id, Verdict("too_short"), grounds, NOON)
+
+    life = catalog.life("http://news.example/c")
+    assert life
+    assert life["fetches"][0]["hops"] == list(page.hops)
+    assert life["entry"]["url"] == ENTRY.url
+    assert catalog.life("http://news.example/b") == life

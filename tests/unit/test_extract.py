@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.extract import MAX_CHARS, Extract, Hints, decode, extract, lost
+from ingest.extract import MAX_CHARS, Extract, Hints, Stated, decode, extract, lost
 from storage.corpus import compose
 
 URL = "https://www.ferrynews.example/news/2024/03/11/one-budget-for-care"
@@ -251,9 +251,46 @@ def test_the_day_and_where_it_stands(
         meta = f"<meta property='article:published_time' content='{stated}'>"
         made += linked_data(datePublished=stated) if name == "ld" else meta
 
-    found = read(html(article(*STORY), made), url, published=hint, fetched=date(2026, 1, 1))
+    days = (Stated(hint, "feed"),)
+    found = read(html(article(*STORY), made), url, days=days, fetched=date(2026, 1, 1))
 
     assert (found.published, found.date_source) == expected
+
+
+DAYS = {
+    "json-ld": linked_data(datePublished="2024-02-01T08:00:00Z"),
+    "meta": "<meta name='article:published_time' content='2 February 2024'>",
+    "feed": date(2024, 2, 3),
+    "updated": date(2024, 2, 4),
+    "url": "https://x.example/2024/02/05/a",
+    "listing": date(2024, 2, 6),
+    "page": "<p>7 February 2024</p>",
+    "first_seen": date(2024, 2, 8),
+}
+
+
+@pytest.mark.parametrize("first", range(len(DAYS) + 1))
+def test_the_day_is_had_from_the_first_of_its_sources_that_is_there(first: int) -> None:
+    left = dict(list(DAYS.items())[first:])
+    days = tuple(Stated(left.get(one), one, f"as {one}") for one in ("updated", "listing", "feed"))
+
+    found = read(
+        html(
+            left.get("page", "") + article(*STORY), left.get("json-ld", "") + left.get("meta", "")
+        ),
+        left.get("url", "https://x.example/a"),
+        days=days,
+        first_seen=left.get("first_seen"),
+    )
+
+    source = next(iter(left), "")
+    assert found.date_source == source
+    assert found.published == (date(2024, 2, first + 1) if source else None)
+    assert found.date_text == {
+        "json-ld": "2024-02-01T08:00:00Z",
+        "meta": "2 February 2024",
+        "page": "7 February 2024",
+    }.get(source, f"as {source}" if source in ("feed", "updated", "listing") else "")
 
 
 def test_a_date_that_stands_alone_below_the_heading_is_the_last_resort() -> None:

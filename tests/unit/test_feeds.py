@@ -66,6 +66,7 @@ def test_an_rss_item_becomes_an_entry() -> None:
             guid="ward-1",
             published=TEN,
             summary="The ward reopens on Monday.",
+            date_text="Tue, 05 Aug 2025 10:00:00 BST",
         ),
     )
 

@@ -82,6 +82,22 @@ def test_tracking_parameters_go_and_their_neighbours_stay(parameter: str) -> Non
     assert canonical(f"https://example.org/a?{parameter}") == "https://example.org/a"
 
 
+@given(
+    st.lists(st.sampled_from(["p=7", "id=3", "page_id=9", "NewsID=4", "q=%C3%A9", "a=b=c", ""])),
+    st.integers(0, 7),
+    st.sampled_from(["utm_id=1", "mtm_kwd=x", "itm_source=x", "fbclid=Iw", "At_Medium=RSS", "ito"]),
+)
+def test_what_stands_beside_a_tracking_parameter_keeps_its_bytes_and_order(
+    pieces: list[str], place: int, tracking: str
+) -> None:
+    kept = "&".join(pieces)
+    traced = "&".join([*pieces[:place], tracking, *pieces[place:]])
+
+    found = canonical(f"https://example.org/Care_Home/A%7e?{traced}")
+
+    assert found == f"https://example.org/Care_Home/A%7e{'?' if kept else ''}{kept}"
+
+
 def test_a_topics_own_parameters_go_as_well() -> None:
     url = "https://example.org/a?id=1&session=9"
 
