@@ -34,6 +34,10 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 All = Annotated[bool, typer.Option("--all", help="Ask feeds that are not due, too.")]
 PATIENCE = 2.0  # seconds until a bar is shown
+WORST = 10  # feeds named in `status`
+COLOURS = {"well": "green", "new": "dim", "disabled": "dim"} | dict.fromkeys(
+    ("gone", "unreachable", "unparseable"), "red"
+)
 BAD = 1
 NOT_DONE = 2
 
@@ -43,10 +47,10 @@ def main() -> None:
     try:
         app()
     except RunFailed as error:
-        err.print(f"[red]failed:[/red] {escape(str(error))}")
+        err.print(f"[red]failed:[/red] {_text(error)}")
         sys.exit(BAD)
     except NewsError as error:
-        err.print(f"[red]error:[/red] {escape(str(error))}")
+        err.print(f"[red]error:[/red] {_text(error)}")
         sys.exit(NOT_DONE)
 
 
@@ -166,7 +170,7 @@ def export(
 
 @feeds_app.command("list")
 def feeds_list(as_json: Json = False) -> None:
-    """Show every feed: how its last poll ended and when it is asked next."""
+    """Show every feed: how it does, how its last poll ended, when it is asked next."""
     _show(runs.feeds(), as_json, _feeds)
 
 
@@ -248,19 +252,22 @@ def topic_explain(
 
 def _show(value: Any, as_json: bool, render: Callable[[Any], None]) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        if not text.isprintable():  # the same value, with nothing in it that moves a cursor
+            text = json.dumps(value, default=str)
+        sys.stdout.write(text + "\n")
     else:
         render(value)
 
 
 def _nothing(text: str, as_json: bool) -> None:
-    _show(None, as_json, lambda _: err.print(escape(text)))
+    _show(None, as_json, lambda _: err.print(_text(text)))
     raise typer.Exit(BAD)
 
 
 def _text(value: object) -> str:
     """Return a value as safe text: no markup of ours in it, no control characters of theirs."""
-    return escape("".join(c if c.isprintable() else " " for c in str(value)))
+    return escape(logs.harmless(str(value)))
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
@@ -288,6 +295,13 @@ def _status(state: Mapping[str, Any]) -> None:
     _pairs({"entries seen": state["entries"], "stories": state["stories"], "in": state["corpus"]})
     _pairs(state["tally"], title="how entries ended (adds up to the entries seen)")
     _pairs(state["feeds"], title="feeds")
+    table = _table("", "", "", title="feeds that are not well" if state["ill"] else None)
+    table.show_header = False
+    for feed in state["ill"][:WORST]:
+        table.add_row(_health(feed), _text(feed["title"]), _text(feed["evidence"]))
+    out.print(table)
+    if state["alerts"]:
+        _pairs(state["alerts"], title="[red]alerts of the last runs[/red]")
     table = _table("verb", "started", "took", "counts", title="last runs")
     for run in state["runs"]:
         took = f"{(run['ended'] - run['started']).total_seconds():.1f} s" if run["ended"] else "-"
@@ -295,6 +309,11 @@ def _status(state: Mapping[str, Any]) -> None:
         ended = f"[red]{_text(run['failed'])}[/red]" if run["failed"] else _text(counts)
         table.add_row(run["verb"], f"{run['started']:%d %b %H:%M:%S}", took, ended)
     out.print(table)
+
+
+def _health(feed: Mapping[str, Any]) -> str:
+    colour = COLOURS.get(feed["health"], "yellow")
+    return f"[{colour}]{_text(feed['health'])}[/{colour}]"
 
 
 def _life(life: Mapping[str, Any]) -> None:
@@ -367,18 +386,17 @@ def _differences(differences: list[str]) -> None:
 
 
 def _feeds(feeds: list[dict[str, Any]]) -> None:
-    table = _table("feed", "nation", "kind", "last poll", "next poll", "")
+    table = _table("feed", "nation", "kind", "health", "last poll", "next poll", "")
     for feed in feeds:
         due = feed.get("next_poll")
-        last = feed.get("outcome", "never_polled")
-        failing = f"[red]{_text(last)}[/red]" if feed.get("failures") else _text(last)
         table.add_row(
             f"{_text(feed['title'])}\n[dim]{_text(feed['url'])}[/dim]",
             feed["nation"],
             feed["kind"],
-            failing if feed["enabled"] else "[dim]disabled[/dim]",
+            _health(feed),
+            _text(feed.get("outcome", "never_polled")),
             f"{due:%d %b %H:%M}" if due and feed["enabled"] else "-",
-            f"[dim]{_text(feed.get('detail') or feed['note'])}[/dim]",
+            f"[dim]{_text(feed['evidence'] or feed.get('detail') or feed['note'])}[/dim]",
         )
     out.print(table)
 

@@ -2,8 +2,28 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
+
+
+def harmless(text: str) -> str:
+    """Return text on one line that does nothing to a terminal and forges no line of a log.
+
+    Control characters of both sets, bidirectional marks, line ends and other characters that
+    are not printable become blanks: a title may hold any of them.
+    """
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _harmless(_log: Any, _level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: value if value is None else harmless(str(value)) for key, value in event.items()}
+
+
+class _Lines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record))
 
 
 def configure(verbose: bool) -> None:
@@ -13,9 +33,12 @@ def configure(verbose: bool) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _harmless,
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    of_libraries = logging.StreamHandler(sys.stderr)
+    of_libraries.setFormatter(_Lines(logging.BASIC_FORMAT))
+    logging.basicConfig(level=logging.WARNING, handlers=[of_libraries])

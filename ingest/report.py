@@ -2,26 +2,32 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ingest.desk import Desk
+from ingest.health import BROKEN, ORDER, WELL, WINDOW, Alert, health, of_feeds, of_pages
 from ingest.urls import canonical
 from storage.answers import FETCHED
 from storage.corpus import name_of, number_of, validate
 from storage.errors import StorageError
-from storage.model import Feed, FeedState, Place
+from storage.model import FeedState, Place
+
+LATEST = 2000  # pages looked back on for alerts: a week or two of a list of a hundred feeds
 
 
 def status(desk: Desk) -> dict[str, Any]:
-    """Return the state of the desk: tally, stories, feeds by outcome, the last runs.
+    """Return the state of the desk: tally, stories, feeds by health, alerts, the last runs.
 
     `tally` has one count per reason, `to_fetch` and `to_sift`; they add up to `entries`.
+    `ill` names the feeds that are not well, the worst first; `alerts` are those of the runs.
     """
-    tally = desk.catalog.tally()
-    states = [state for feed, state in feeds(desk) if state and feed.enabled]
+    tally, listed, runs = desk.catalog.tally(), feeds(desk), desk.catalog.runs(10)
+    ill = [feed for feed in listed if feed["health"] not in WELL]
     return {
         "entries": desk.catalog.entries_seen(),
         "tally": tally,
@@ -30,16 +36,41 @@ def status(desk: Desk) -> dict[str, Any]:
         "feeds": {
             "listed": len(desk.feeds),
             "enabled": sum(feed.enabled for feed in desk.feeds),
-            **Counter(state.outcome for state in states),
+            **Counter(sorted((feed["health"] for feed in listed), key=ORDER.index)),
         },
-        "runs": desk.catalog.runs(10),
+        "ill": sorted(
+            ({key: feed[key] for key in ("title", "url", "health", "evidence")} for feed in ill),
+            key=lambda feed: ORDER.index(feed["health"]),
+        ),
+        "alerts": {k: v for run in reversed(runs) for k, v in (run["alerts"] or {}).items()},
+        "runs": runs,
     }
 
 
-def feeds(desk: Desk) -> list[tuple[Feed, FeedState | None]]:
-    """Return each feed of the feeds file with what we remember of it; None if never polled."""
-    states = desk.catalog.feed_states()
-    return [(feed, states.get(feed.url)) for feed in desk.feeds]
+def feeds(desk: Desk) -> list[dict[str, Any]]:
+    """Return each feed of the feeds file, what we remember of it, its `health` and `evidence`."""
+    states, reasons = desk.catalog.feed_states(), desk.catalog.reasons(WINDOW)
+    told: list[dict[str, Any]] = []
+    for feed in desk.feeds:
+        state = states.get(feed.url)
+        how, evidence = health(feed, state, reasons.get(feed.url, ()), desk.now())
+        known = asdict(state) if state else {}
+        told.append({**known, **asdict(feed), "health": how, "evidence": evidence})
+    return told
+
+
+def alerts(
+    desk: Desk,
+    verb: str,
+    counts: Mapping[str, int],
+    before: Mapping[str, FeedState],
+    began: datetime,
+) -> list[Alert]:
+    """Return what people must hear of a run that began then, with those feed states."""
+    if verb == "discover":
+        return of_feeds(desk.feeds, before, desk.catalog.feed_states(), began, desk.now())
+    broken = sum(counts.get(reason, 0) for reason in BROKEN)
+    return of_pages(desk.catalog.latest_pages(LATEST), broken, counts.get("pages", 0), began)
 
 
 def life(desk: Desk, reference: str) -> dict[str, Any] | None:

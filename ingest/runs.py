@@ -35,33 +35,33 @@ def unwatched(_verb: str, _done: int, _total: int) -> None:
     """Watch nothing."""
 
 
-def discover(ask_all: bool = False, watch: Watch = unwatched) -> dict[str, int]:
+def discover(ask_all: bool = False, watch: Watch = unwatched) -> dict[str, Any]:
     """Ask the feeds that are due, or all enabled ones, for entries."""
     with _desk(watch) as desk:
         return _recorded(desk, "discover", lambda: _discover(desk, ask_all))
 
 
-def fetch(watch: Watch = unwatched) -> dict[str, int]:
+def fetch(watch: Watch = unwatched) -> dict[str, Any]:
     """Fetch the pages that are due."""
     with _desk(watch) as desk:
         return _recorded(desk, "fetch", lambda: _fetch(desk))
 
 
-def sift(watch: Watch = unwatched) -> dict[str, int]:
+def sift(watch: Watch = unwatched) -> dict[str, Any]:
     """Judge the fetched pages and keep the stories that are new."""
     with _desk(watch) as desk:
         return _recorded(desk, "sift", lambda: _sift(desk))
 
 
-def poll(ask_all: bool = False, watch: Watch = unwatched) -> dict[str, dict[str, int]]:
+def poll(ask_all: bool = False, watch: Watch = unwatched) -> dict[str, dict[str, Any]]:
     """Discover, fetch and sift, in a row.
 
     When a verb's run fails, the ones after it still work off what lies ready; then the failure
     is raised.
     """
-    done: dict[str, dict[str, int]] = {}
+    done: dict[str, dict[str, Any]] = {}
     failed: list[RunFailed] = []
-    verbs: dict[str, Callable[[], dict[str, int]]] = {
+    verbs: dict[str, Callable[[], dict[str, Any]]] = {
         "discover": lambda: discover(ask_all, watch),
         "fetch": lambda: fetch(watch),
         "sift": lambda: sift(watch),
@@ -76,7 +76,7 @@ def poll(ask_all: bool = False, watch: Watch = unwatched) -> dict[str, dict[str,
     return done
 
 
-def adopt(watch: Watch = unwatched) -> dict[str, int]:
+def adopt(watch: Watch = unwatched) -> dict[str, Any]:
     """Take up the stories that people put into the corpus folder."""
     with _desk(watch) as desk:
         return _recorded(desk, "adopt", lambda: _adopt(desk))
@@ -137,12 +137,9 @@ def export(folder: str, watch: Watch = unwatched) -> dict[str, int]:
 
 
 def feeds() -> list[dict[str, Any]]:
-    """Return each feed of the feeds file with what we remember of it."""
+    """Return each feed of the feeds file and how it does; see report.feeds."""
     with _desk() as desk:
-        return [
-            {**(asdict(state) if state else {}), **asdict(feed)}
-            for feed, state in report.feeds(desk)
-        ]
+        return report.feeds(desk)
 
 
 def add_feed(url: str, title: str, nation: str, kind: str, note: str = "") -> dict[str, Any]:
@@ -234,15 +231,27 @@ def _desk(watch: Watch = unwatched) -> Iterator[Desk]:
         yield desk
 
 
-def _recorded(desk: Desk, verb: str, run: Callable[[], dict[str, int]]) -> dict[str, int]:
-    """Run a verb and note in the catalog how it went; one log line with its tally."""
-    number = desk.catalog.begin_run(verb, desk.now())
+def _recorded(desk: Desk, verb: str, run: Callable[[], dict[str, int]]) -> dict[str, Any]:
+    """Run a verb and note in the catalog how it went; one log line with its tally.
+
+    Returns the verb's counts and, when there is any, `alerts`: their evidence by name. Raises
+    RunFailed for a grave one.
+    """
+    began, counts, alerts = desk.now(), dict[str, int](), dict[str, str]()
+    number = desk.catalog.begin_run(verb, began)
     try:
+        before = desk.catalog.feed_states()
         counts = run()
+        found = report.alerts(desk, verb, counts, before, began)
+        alerts = {one.name: one.evidence for one in found}
+        for one in found:
+            log.warning("alert", verb=verb, name=one.name, evidence=one.evidence)
+        if grave := [f"{one.name}: {one.evidence}" for one in found if one.grave]:
+            raise RunFailed("; ".join(grave))
     except NewsError as error:
-        desk.catalog.end_run(number, desk.now(), {}, str(error))
+        desk.catalog.end_run(number, desk.now(), counts, str(error), alerts)
         log.info("run_failed", verb=verb, detail=str(error))
         raise
-    desk.catalog.end_run(number, desk.now(), counts, None)
+    desk.catalog.end_run(number, desk.now(), counts, None, alerts)
     log.info("run_ended", verb=verb, **counts)
-    return counts
+    return {**counts, "alerts": alerts} if alerts else counts

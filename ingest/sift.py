@@ -20,6 +20,7 @@ from ingest.extract import Extract, Hints, Stated, extract, lost
 from ingest.filters import ALONE, BESIDE, Case, judge
 from ingest.filters.off_topic import UNREAD
 from ingest.fingerprint import fingerprint
+from ingest.health import BROKEN
 from ingest.likeness import kin, likeness
 from ingest.score import VERSION, TopicScore, explain, prefilter
 from ingest.topics import Topic
@@ -48,7 +49,6 @@ EXTRACTOR = f"trafilatura {version('trafilatura')}, newsdesk {version('newsdesk'
 SMALL = 40_000  # bytes; a smaller page may be a wall, and is cheap to read
 # Their pages hold a story: what its feed holds can be measured on it, unlike on a wall.
 READ = {KEPT, "off_topic", "review", "duplicate_exact", "duplicate_near"}
-BROKEN = {"extract_failed", "extract_timeout", "extract_crashed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +203,7 @@ def _settle_one(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> V
         score=reading.score.score if reading.score else None,
         points=points(reading.score),
         removed=tuple((one.rule, one.line) for one in reading.extract.removed),
+        words=reading.fingerprint.words if reading.fingerprint else None,
         extractor=EXTRACTOR,
         topic=f"{desk.topic.digest} scorer {VERSION}",
         canonical=reading.extract.canonical,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, case, func, or_, select
 
 from storage import schema
-from storage.model import Place
+from storage.model import Place, Seen
 
 NEW, FETCHED, DECIDED = "new", "fetched", "decided"  # the states of an entry
 REFETCHED = "refetched"  # the outcome of a fetch after the verdict
@@ -120,6 +120,39 @@ class Answers(ABC):
                 .order_by(s.number)
             ),
         }
+
+    def reasons(self, most: int) -> dict[str, list[str]]:
+        """Return the reasons of each feed's latest entries with a verdict, `most` of each."""
+        e, v = schema.entry.c, schema.verdict.c
+        place = func.row_number().over(partition_by=e.source, order_by=e.id.desc())
+        ranked = (
+            select(e.source, v.reason, place.label("place"))
+            .join_from(schema.entry, schema.verdict)
+            .subquery()
+        )
+        found: dict[str, list[str]] = {}
+        with self._read() as connection:
+            for source, reason, _ in connection.execute(
+                select(ranked).where(ranked.c.place <= most)
+            ):
+                found.setdefault(source, []).append(reason)
+        return found
+
+    def latest_pages(self, most: int) -> list[Seen]:
+        """Return what became of the pages asked for last, the newest outcome first."""
+        e, v, f = schema.entry.c, schema.verdict.c, schema.fetch.c
+        query = (
+            select(e.url, v.reason, f.outcome, v.at, f.at.label("tried"), v.words)
+            .select_from(schema.fetch.join(schema.entry).outerjoin(schema.verdict, v.entry == e.id))
+            .order_by(f.id.desc())
+            .limit(most)
+        )
+        seen: dict[str, Seen] = {}
+        with self._read() as connection:
+            for url, reason, outcome, at, tried, words in connection.execute(query):
+                one = Seen(url=url, reason=reason or outcome, at=at or tried, words=words)
+                seen.setdefault(url, one)
+        return sorted(seen.values(), key=lambda one: one.at, reverse=True)
 
     def stories(self) -> Iterator[dict[str, Any]]:
         """Yield every story with its provenance, by number."""

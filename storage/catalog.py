@@ -49,6 +49,7 @@ from storage.model import (
 
 PATIENCE = 60_000  # milliseconds to wait for another writer, on SQLite
 _LOCK = 0x6E657773  # "news": the one advisory lock that admissions and upgrades share
+PAST = 30  # polls remembered of each feed: as many as rss-fetcher keeps
 
 
 def _tune(connection: Any, _record: object) -> None:
@@ -187,6 +188,8 @@ class Catalog(Answers):
             kept = {field.name: getattr(state, field.name) for field in fields(state)}
             if state.outcome == "listed":
                 kept["outcome"] = "new" if taken.new else "nothing_new"
+            polled = (now.isoformat(), kept["outcome"], taken.new)
+            kept["past"] = [*state.past, polled][-PAST:]
             connection.execute(
                 update(schema.feed).where(schema.feed.c.url == state.url).values(kept)
             )
@@ -461,14 +464,19 @@ class Catalog(Answers):
             return int((done.inserted_primary_key or (0,))[0])
 
     def end_run(
-        self, number: int, now: datetime, counts: Mapping[str, int], failed: str | None
+        self,
+        number: int,
+        now: datetime,
+        counts: Mapping[str, int],
+        failed: str | None,
+        alerts: Mapping[str, str] | None = None,
     ) -> None:
-        """Note how a run ended."""
+        """Note how a run ended; `alerts` gives each one's evidence by its name."""
         with self._write() as connection:
             connection.execute(
                 update(schema.run)
                 .where(schema.run.c.id == number)
-                .values(ended=now, counts=dict(counts), failed=failed)
+                .values(ended=now, counts=dict(counts), failed=failed, alerts=dict(alerts or {}))
             )
 
 

@@ -1,5 +1,6 @@
 """The nouns that pass between verbs and shelves; all frozen, none does I/O."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -57,6 +58,7 @@ class FeedState:
     outcome: str = "never_polled"
     detail: str = ""
     failures: int = 0  # in a row
+    past: Sequence[tuple[str, str, int]] = ()  # the last polls: when (ISO 8601), outcome, new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,11 +180,22 @@ class Judgement:
     score: float | None = None  # topic, 0.0 to 1.0; None when it was not asked
     points: tuple[tuple[str, str, str, float], ...] = ()  # rule, zone, words found, points
     removed: tuple[tuple[str, str], ...] = ()  # furniture: rule, line
+    words: int | None = None  # of the text; None when the page gave none
     like: int | None = None  # the number of the kept story it copies
     kind: str = ""  # of copy: exact, reissue, abridged, updated or reprint
     extractor: str = ""
     topic: str = ""  # digest of the topic file
     canonical: str = ""  # the page's canonical link, where it was believed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What became of a page the last time somebody looked at it."""
+
+    url: str
+    reason: str  # the verdict's, or else how the last try to fetch it ended
+    at: datetime  # aware, UTC
+    words: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

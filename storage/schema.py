@@ -117,7 +117,11 @@ feed = Table(
     Column("outcome", String, nullable=False, default="never_polled"),
     Column("detail", String, nullable=False, default=""),
     Column("failures", Integer, nullable=False, default=0),
+<<<<<<< HEAD
     Column("shares", JSON),  # of its pages' words that it held itself: ingest.fulltext
+=======
+    Column("past", JSON, nullable=False, default=[]),  # the last polls: [when, outcome, new]
+>>>>>>> dfd9ca3 (health: judge how each feed does, and what of a run people must hear of)
 )
 
 entry = Table(
@@ -214,6 +218,7 @@ verdict = Table(
     Column("score", Float),  # topic, 0.0 to 1.0
     Column("points", JSON),  # the topic's evidence: [rule, zone, found, points]
     Column("removed", JSON),  # furniture: [rule, line]
+    Column("words", Integer),  # of the text; none when the page gave none
     Column("extractor", String, nullable=False, default=""),
     Column("topic", String, nullable=False, default=""),  # digest of the topic file
     Column("canonical", String, nullable=False, default="", index=True),
@@ -277,6 +282,7 @@ run = Table(
     Column("ended", Moment),
     Column("failed", String),
     Column("counts", JSON),
+    Column("alerts", JSON),  # name -> evidence
 )
 
 sketches.define(METADATA)

@@ -279,10 +279,24 @@ def test_a_polls_state_is_kept_with_its_entries(catalog: Catalog) -> None:
 
     catalog.polled(state, [ENTRY], NOON)
     first = catalog.feed_states()[FEED.url]
-    catalog.polled(state, [ENTRY], NOON)
+    catalog.polled(replace(first, outcome="listed"), [ENTRY], NOON)
 
-    assert first == replace(state, outcome="new")
-    assert catalog.feed_states()[FEED.url] == replace(state, outcome="nothing_new")
+    news, nothing = [NOON.isoformat(), "new", 1], [NOON.isoformat(), "nothing_new", 0]
+    assert first == replace(state, outcome="new", past=[news])
+    assert catalog.feed_states()[FEED.url] == replace(
+        state, outcome="nothing_new", past=[news, nothing]
+    )
+
+
+def test_a_feeds_last_thirty_polls_are_remembered(catalog: Catalog) -> None:
+    for hour in range(32):
+        state = catalog.feed_states().get(FEED.url, FeedState(url=FEED.url))
+        catalog.polled(replace(state, outcome="not_modified"), [], NOON + timedelta(hours=hour))
+
+    past = catalog.feed_states()[FEED.url].past
+    assert [at for at, _, _ in past] == [
+        (NOON + timedelta(hours=hour)).isoformat() for hour in range(2, 32)
+    ]
 
 
 def test_a_feed_that_left_the_file_is_not_forgotten_but_not_asked(catalog: Catalog) -> None:
