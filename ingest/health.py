@@ -22,7 +22,15 @@ WINDOW = 20  # pages or entries looked back on, of one host or feed
 UNREAD = {"not_a_feed", "unparseable", "bad_encoding", "too_large"}  # answers that are no feed
 BROKEN = {"extract_failed", "extract_timeout", "extract_crashed"}  # pages not to be read
 UNBODIED = {"not_modified", "unchanged_body"}  # answers that say nothing of what the feed holds
-PICKED = {"kept", "fetched", "off_topic", "review", "language", "out_of_range", "not_news"}  # no fault of it
+PICKED = {
+    "kept",
+    "fetched",
+    "off_topic",
+    "review",
+    "language",
+    "out_of_range",
+    "not_news",
+}  # no fault of it
 WELL = {"well", "new", "disabled"}
 ORDER = (
     "gone", "unreachable", "unparseable", "empty", "stale", "all_duplicates", "all_off_topic",

@@ -117,11 +117,8 @@ feed = Table(
     Column("outcome", String, nullable=False, default="never_polled"),
     Column("detail", String, nullable=False, default=""),
     Column("failures", Integer, nullable=False, default=0),
-<<<<<<< HEAD
     Column("shares", JSON),  # of its pages' words that it held itself: ingest.fulltext
-=======
     Column("past", JSON, nullable=False, default=[]),  # the last polls: [when, outcome, new]
->>>>>>> dfd9ca3 (health: judge how each feed does, and what of a run people must hear of)
 )
 
 entry = Table(
