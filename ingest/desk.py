@@ -19,7 +19,7 @@ from ingest.web.client import Web, redacted
 from ingest.web.robots import Robots
 from storage.archive import Archive
 from storage.catalog import Catalog
-from storage.corpus import Corpus, open_corpus
+from storage.corpus import FileCorpus, open_corpus
 from storage.model import Feed, HostState, Page
 
 Step = TypeVar("Step")
@@ -63,7 +63,7 @@ class Desk:
         return self._open.enter_context(Archive(self.settings.archive))
 
     @cached_property
-    def corpus(self) -> Corpus:
+    def corpus(self) -> FileCorpus:
         """The shelf of stories."""
         return open_corpus(self.settings.corpus)
 

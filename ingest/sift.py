@@ -86,9 +86,8 @@ def read(sheet: Sheet) -> Reading:
     if found.fault:
         return Reading(found)
     try:
-        story = compose(
-            found.title,
-            found.blocks,
+        story = replace(
+            compose(found.title, found.blocks),
             url=canonical(found.canonical or sheet.url, topic.tracking),
             published=found.published,
             date_source=found.date_source,

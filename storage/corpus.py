@@ -11,13 +11,12 @@ import html
 import os
 import re
 import unicodedata
+from bisect import bisect
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
 
 from storage.errors import FormatError, StorageError
 from storage.model import Story
@@ -25,31 +24,28 @@ from storage.model import Story
 NAME = re.compile(r"^(\d{3,})_([0-9a-f]{16})\.txt$")
 MAX_TITLE = 300  # characters; the format's rule T1
 _BULLET = re.compile(r"(?:[•‣◦▪*-]\s+)+")
-_IMAGE = re.compile(r"!\[[^\]]*\]\([^)\s]*\)$")
+_IMAGE = re.compile(r"^!\[[^\]\n]*\]\([^)\s]*\)$", re.MULTILINE)
 _TAG = re.compile(
     r"</?(?:a|abbr|b|blockquote|br|div|em|figure|h[1-6]|hr|i|img|li|ol|p|pre|small|span|strong"
     r"|sub|sup|table|tbody|td|th|tr|u|ul)(?:\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
-_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]\w*);", re.IGNORECASE)
-# Cf: soft hyphen, zero-width and bidirectional marks; the rest is unprintable or not a character.
-_GONE = {"Cc", "Cf", "Cs", "Co", "Cn"}
-
-
-class _Plain(dict[int, str]):
-    """A table for str.translate that fills itself, so that each character is looked up once."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        if character.isspace():
-            self[code] = " "
-        else:
-            gone = unicodedata.category(character) in _GONE or character == "\ufffd"
-            self[code] = "" if gone else character
-        return self[code]
-
-
-_PLAIN = _Plain()
+# Rule, what it asks for, its breach (of the file as a whole where it begins or ends with that).
+_READERS = (
+    ("bom", "no byte order mark", r"\A\ufeff"),
+    ("last-newline", "no line end at the end of the file", r"\n\Z"),
+    ("title", "the first line is the title, and begins with it", r"\A\s"),
+    ("body", "a text after the title", r"\A[^\n]++\s*+\Z"),
+    ("empty", "a title and a text", r"\A\Z"),
+    ("control", "no control characters", r"[\x00-\x09\x0b-\x1f\x7f-\x9f].*"),
+)
+_WRITERS = (
+    ("title", f"at most {MAX_TITLE} characters", rf"\A.{{{MAX_TITLE + 1}}}"),
+    ("trailing-space", "no white space at the end of a line", r"(?<![^\S\n])[^\S\n]++$"),
+    ("image", "no images", _IMAGE.pattern),
+    ("blank-lines", "never two blank lines in a row", r"(?<=\n\n)(?=\n)"),
+    ("blank-line", "one between paragraphs", r"^(?!  • ).+\n(?=.)|^.+\n(?=.)(?!  • )"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +68,13 @@ def one_line(text: str) -> str:
     """
     while (resolved := _TAG.sub(" ", html.unescape(text))) != text:
         text = resolved
-    text = unicodedata.normalize("NFC", text).translate(_PLAIN)
-    return unicodedata.normalize("NFC", " ".join(text.split()))
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    if not text.isprintable() or "\ufffd" in text:  # soft hyphens, zero-width, unassigned ...
+        text = " ".join("".join(c for c in text if c.isprintable() and c != "\ufffd").split())
+    return unicodedata.normalize("NFC", text)
 
 
-def compose(
-    title: str,
-    blocks: Iterable[str],
-    *,
-    url: str = "",
-    published: date | None = None,
-    date_source: str = "",
-    date_text: str = "",
-    language: str = "",
-) -> Story:
+def compose(title: str, blocks: Iterable[str]) -> Story:
     """Lay a title and blocks (paragraphs, headings, list lines) out as the writer's form asks.
 
     A block that begins with a bullet or a dash becomes a list line. Leading blocks that repeat
@@ -107,23 +96,13 @@ def compose(
     for before, line in pairwise(lines):
         listed = line.startswith("  • ") and before.startswith("  • ")
         text += ("\n" if listed else "\n\n") + line
-    return Story(
-        title=title,
-        text=text,
-        url=url,
-        published=published,
-        date_source=date_source,
-        date_text=date_text,
-        language=language,
-    )
+    return Story(title=title, text=text)
 
 
 def _laid_out(line: str) -> str:
     bullet = _BULLET.match(line)
-    if not bullet:
-        return line
-    rest = line[bullet.end() :]
-    return f"  • {rest}" if rest else ""
+    rest = line[bullet.end() :] if bullet else line
+    return f"  • {rest}" if bullet and rest else rest
 
 
 def render(story: Story) -> bytes:
@@ -168,82 +147,21 @@ def validate(name: str, data: bytes, strict: bool = True) -> list[Breach]:
         text = data.decode()
     except UnicodeDecodeError as error:
         return [Breach(name, 0, "utf-8", f"byte {error.start}: {error.reason}")]
-    found = [Breach(name, 0, rule, detail) for rule, detail in _whole(name, text, data)]
-    lines = text.split("\n")
-    for number, line in enumerate(lines, start=1):
-        found += [Breach(name, number, rule, detail) for rule, detail in _of_line(line, strict)]
-    if strict:
-        found += [Breach(name, n, rule, detail) for n, rule, detail in _spacing(lines)]
-    return found
-
-
-def _whole(name: str, text: str, data: bytes) -> Iterable[tuple[str, str]]:
+    found, ends = [], [m.end() for m in re.finditer("\n", text)]
+    for rule, wanted, breach in (*_READERS, *(_WRITERS if strict else ())):
+        whole = breach.startswith(r"\A") or breach.endswith(r"\Z")
+        for m in re.finditer(breach, text, re.MULTILINE):
+            found.append(Breach(name, 0 if whole else bisect(ends, m.end()) + 1, rule, wanted))
     if name != "story" and not NAME.match(name):
-        yield "name", "wanted NNN_<16 lower-case hex digits>.txt"
-    if not data:
-        yield "empty", "a title and a text are wanted"
-        return
-    if text.startswith("\ufeff"):
-        yield "bom", "no byte order mark"
-    if text.endswith("\n"):
-        yield "last-newline", "no line end at the end of the file"
-    title, _, body = text.partition("\n")
-    if not title.strip():
-        yield "title", "the first line is the title and may not be blank"
-    elif title != title.lstrip():
-        yield "title", "no white space before the title"
-    if not body.strip():
-        yield "body", "no text after the title"
-
-
-def _of_line(line: str, strict: bool) -> Iterable[tuple[str, str]]:
-    bad = next((c for c in line if unicodedata.category(c) in {"Cc", "Cs"}), "")
-    if bad:
-        yield "control", f"U+{ord(bad):04X}"
-    if unicodedata.normalize("NFC", line) != line:
-        yield "nfc", "not in Unicode normal form C"
-    if not strict:
-        return
-    if line != line.rstrip():
-        yield "trailing-space", "white space at the end of the line"
-    plain = line.removeprefix("  • ")
-    if plain != one_line(plain) and not bad:
-        yield "characters", "spaces, invisible characters, entities or tags the writer never makes"
-    if _IMAGE.match(line):
-        yield "image", "the writer keeps no images"
-
-
-def _spacing(lines: list[str]) -> Iterable[tuple[int, str, str]]:
-    if len(lines) > 1 and lines[1]:
-        yield 2, "blank-line", "one blank line after the title"
-    for number in range(2, len(lines)):
-        line, before = lines[number], lines[number - 1]
-        listed = line.startswith("  • ") and before.startswith("  • ")
-        if not line and not before:
-            yield number + 1, "blank-lines", "never two blank lines in a row"
-        elif line and before and not listed:
-            yield number + 1, "blank-line", "one blank line between paragraphs"
-    if len(lines[0]) > MAX_TITLE:
-        yield 1, "title", f"at most {MAX_TITLE} characters"
-
-
-class Corpus(Protocol):
-    """Where stories are kept; whatever it is, a story appears whole or not at all."""
-
-    def names(self) -> list[str]:
-        """Return the names of all story files, by rising number."""
-
-    def strangers(self) -> list[str]:
-        """Return the names of whatever else lies there."""
-
-    def read(self, name: str) -> bytes:
-        """Return a file's bytes; raises StorageError when it cannot be read."""
-
-    def keep(self, name: str, data: bytes) -> None:
-        """Put a file there, durably; the same bytes again change nothing.
-
-        Raises StorageError when another text has that name: nothing is ever overwritten.
-        """
+        found.append(Breach(name, 0, "name", "NNN_<16 lower-case hex digits>.txt"))
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not unicodedata.is_normalized("NFC", line):
+            found.append(Breach(name, number, "nfc", "Unicode normal form C"))
+        plain = line.removeprefix("  • ").rstrip()
+        if strict and plain != one_line(plain):
+            wanted = "no wide spaces, invisible characters, entities or tags"
+            found.append(Breach(name, number, "characters", wanted))
+    return sorted(found, key=lambda breach: breach.line)
 
 
 class FileCorpus:
@@ -323,11 +241,9 @@ class FileCorpus:
 CORPORA: dict[str, type[FileCorpus]] = {"": FileCorpus, "file": FileCorpus}
 
 
-def open_corpus(where: str) -> Corpus:
+def open_corpus(where: str) -> FileCorpus:
     """Open a corpus by its place: a folder, or a URL whose scheme stands in CORPORA."""
-    scheme, mark, path = where.partition("://")
-    if not mark:
-        scheme, path = "", where
+    scheme, _, path = where.rpartition("://")
     if scheme not in CORPORA:
         raise StorageError(f"NEWS_CORPUS={where}: unknown scheme; use a folder")
     return CORPORA[scheme](Path(path))
