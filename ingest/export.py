@@ -3,13 +3,13 @@
 import json
 import os
 from collections.abc import Iterator
-from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic_core import to_json
 
 from ingest.desk import Desk
 from ingest.errors import SettingsError
@@ -60,12 +60,12 @@ def export(desk: Desk, folder: Path) -> dict[str, int]:
     lines, table = folder / "stories.jsonl.tmp", folder / "stories.parquet.tmp"
     rows, written = _rows(desk, folder / "texts"), 0
     with (
-        lines.open("w", encoding="utf-8") as out,
+        lines.open("wb") as out,
         pq.ParquetWriter(table, SCHEMA, compression="zstd") as parquet,
     ):
         while chunk := list(islice(rows, ROWS)):
             for row in chunk:
-                out.write(json.dumps(row, ensure_ascii=False, default=_plain) + "\n")
+                out.write(to_json(row) + b"\n")
             packed = [
                 {**row, **{k: json.dumps(row[k]) for k in ("points", "removed")}} for row in chunk
             ]
@@ -88,9 +88,3 @@ def _rows(desk: Desk, texts: Path) -> Iterator[dict[str, Any]]:
             row[f"archive_{key}"] = row.pop(key)
         row |= {"file": name, "text": parse(data, name).text}
         yield {field.name: row[field.name] for field in SCHEMA}
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} in a row")

@@ -20,7 +20,7 @@ from warcio.exceptions import ArchiveLoadFailed
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from storage.errors import StorageError
+from storage.errors import StorageError, made
 from storage.model import Page, Place
 
 MAX_FILE_BYTES = 1_000_000_000  # the WARC guidelines' advice: about 1 GB a file
@@ -33,30 +33,18 @@ class Archive:
     """A folder of WARC files; many processes may append at once, each to its own file."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"the archive folder {folder} cannot be made ({error.strerror}): set NEWS_ARCHIVE "
-                "to a folder that may be written"
-            ) from error
+        self.folder = made(folder, "NEWS_ARCHIVE")
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None
-        self._name = ""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         """Close the file being appended to; the archive may still be read."""
-        with self._lock:
-            if self._file:
-                self._file.close()
-                self._file = None
+        if self._file:
+            self._file.close()
+            self._file = None
 
     def append(self, page: Page) -> Place:
         """Add a page and return its place once it is on the disk; raises StorageError."""
@@ -72,7 +60,7 @@ class Archive:
                 raise StorageError(
                     f"the archive {self.folder} cannot be written: {error.strerror}"
                 ) from error
-            return Place(file=self._name, offset=offset, length=len(member))
+            return Place(file=Path(file.name).name, offset=offset, length=len(member))
 
     def _open_for(self, length: int, now: datetime) -> BinaryIO:
         if self._file and self._file.tell() + length > MAX_FILE_BYTES:
@@ -80,8 +68,8 @@ class Archive:
             self._file = None
         if not self._file:
             stamp = now.astimezone(UTC).strftime("%Y%m%d%H%M%S%f")
-            self._name = f"newsdesk-{stamp}-{os.getpid()}.warc.gz"
-            self._file = (self.folder / self._name).open("xb")
+            name = f"newsdesk-{stamp}-{os.getpid()}.warc.gz"
+            self._file = (self.folder / name).open("xb")
         return self._file
 
     def read(self, place: Place) -> Page:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from storage.errors import FormatError, StorageError
+from storage.errors import FormatError, StorageError, made
 from storage.model import Story
 
 NAME = re.compile(r"^(\d{3,})_([0-9a-f]{16})\.txt$")
@@ -168,14 +168,7 @@ class FileCorpus:
     """A flat folder of story files."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                f"the corpus folder {folder} cannot be made ({error.strerror}): set NEWS_CORPUS "
-                "to a folder that may be written"
-            ) from error
+        self.folder = made(folder, "NEWS_CORPUS")
 
     def names(self) -> list[str]:
         """Return the names of all story files, by rising number."""

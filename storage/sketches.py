@@ -28,24 +28,19 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    table,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
 CAP = 64
 _TINY = 3  # hashes; some 30 words, of which a copy may share one hash; longer ones share more
-_posting = table("posting", column("hash", BigInteger), column("number", Integer))
-
-
-def define(metadata: MetaData) -> Table:
-    """Add the index's table to the catalog's."""
-    return Table(
-        "posting",
-        metadata,
-        Column("hash", BigInteger, primary_key=True, autoincrement=False),
-        Column("number", Integer, primary_key=True, autoincrement=False),
-        sqlite_with_rowid=False,  # the rows lie in the primary key's own tree: half the space
-    )
+posting = Table(
+    "posting",
+    MetaData(),
+    Column("hash", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,  # the rows lie in the primary key's own tree: half the space
+)
+define = posting.to_metadata  # adds the index's table to the catalog's
 
 
 def add(connection: Connection, number: int, sketch: Sequence[int]) -> None:
@@ -76,14 +71,14 @@ def candidates(connection: Connection, sketch: Sequence[int], limit: int = 3) ->
 
 
 def _enter(each: ColumnElement[int]) -> Insert:
-    others = select(func.count()).where(_posting.c.hash == each).scalar_subquery()
+    others = select(func.count()).where(posting.c.hash == each).scalar_subquery()
     rows = select(each, bindparam("number", type_=Integer)).where(others < CAP)
-    return insert(_posting).from_select(["hash", "number"], rows)
+    return insert(posting).from_select(["hash", "number"], rows)
 
 
 # Made once: SQLAlchemy takes longer to build a statement than SQLite to run it (0.5 ms of 1.0).
-_ASKING = select(_posting.c.hash, _posting.c.number).where(
-    _posting.c.hash.in_(bindparam("sketch", expanding=True))
+_ASKING = select(posting.c.hash, posting.c.number).where(
+    posting.c.hash.in_(bindparam("sketch", expanding=True))
 )
 # The two databases have no way in common to select from a list.
 _ENTERING = {
