@@ -43,6 +43,7 @@ class Reply:
     etag: str | None = None
     modified: str | None = None
     gzip: bool = False
+    takes: float = 0  # seconds
 
     def bytes(self) -> bytes:
         body = self.body.encode() if isinstance(self.body, str) else self.body
@@ -63,6 +64,7 @@ class NewsSite:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self.asked: list[Asked] = []
+        self.at_once = self.most_at_once = 0  # requests being answered
         self.closing = threading.Event()
         self._shown: dict[str, list[Reply] | Callable[[_Handler], None]] = {}
         self._server = _Server((host, port), self)
@@ -164,7 +166,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.site = self.server.site
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.site.asked.append(Asked(self.path, headers, time.monotonic()))
-        shown = self.site.shown(self.path)
+        self.site.at_once += 1
+        self.site.most_at_once = max(self.site.most_at_once, self.site.at_once)
+        try:
+            self.show(self.site.shown(self.path), headers)
+        finally:
+            self.site.at_once -= 1
+
+    def show(self, shown: "Reply | Callable[[_Handler], None]", headers: Mapping[str, str]) -> None:
         if isinstance(shown, Reply):
             self.answer(shown, headers)
         else:
@@ -172,6 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
             shown(self)
 
     def answer(self, reply: Reply, asked: Mapping[str, str]) -> None:
+        time.sleep(reply.takes)
         body = reply.bytes()
         made = f'"{hashlib.sha256(body).hexdigest()[:16]}"' if reply.status == 200 else ""
         etag = made if reply.etag is None else reply.etag

@@ -38,6 +38,21 @@ def test_a_slow_host_holds_up_no_other() -> None:
     assert list(results) == ["slow"]
 
 
+def test_two_hundred_slow_hosts_hold_up_no_other() -> None:
+    other_done = threading.Event()
+
+    def act(host: int) -> int:
+        if host < 200:
+            assert other_done.wait(10)
+        return host
+
+    results = abreast(range(201), str, act)
+
+    assert next(results) == 200
+    other_done.set()
+    assert sorted(results) == list(range(200))
+
+
 def test_one_host_is_never_asked_twice_at_a_time() -> None:
     busy, most = Counter[str](), Counter[str]()
     lock = threading.Lock()
