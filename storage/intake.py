@@ -27,7 +27,7 @@ MAX_URLS = 24  # of an entry besides its own: some links hold a session's number
 SETTLED = timedelta(hours=1)  # after an edit: corrections come in bursts, one fetch sees them all
 FEW_WORDS = 20  # fewer say too little to tell an entry: "Apply now", "Minutes of the meeting"
 CHUNK = 300  # things a statement, up to three bound values each: older SQLite takes 999
-_MARKUP = re.compile(r"<[^>]*>|\s+")
+_MARKUP = re.compile(r"<[^>]*>")
 _Name = tuple[object, ...]
 _Thing = TypeVar("_Thing")
 _Add = Callable[[Connection, Any, Sequence[Any]], None]  # inserts the rows that are not there
