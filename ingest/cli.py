@@ -322,6 +322,14 @@ def _life(life: Mapping[str, Any]) -> None:
         _pairs({key: entry[key] for key in shown}, title="announced")
         for seen in life["sightings"]:
             _pairs({"also": seen["source"]})
+        for other in life["other_urls"]:
+            _pairs({"also at": other["url"]})
+        table = _table("until", "title", "summary", title="edited" if life["versions"] else None)
+        for was in life["versions"]:
+            until = f"{was['until']:%d %b %H:%M:%S}"
+            table.add_row(until, _text(was["title"]), _text(was["summary"]))
+        if life["versions"]:
+            out.print(table)
         table = _table("when", "outcome", "detail", title="fetched")
         for one in life["fetches"]:
             detail = one["detail"] or f"{one['status']} {one['final_url']}"

@@ -293,7 +293,9 @@ class Catalog(Answers):
                 .where(schema.entry.c.id == number)
                 .values(attempts=schema.entry.c.attempts + 1, next_try=next_try)
             )
-            if next_try is None and state == NEW:
+            if next_try is None and state == DECIDED:
+                self._forget(connection, number)
+            elif next_try is None and state == NEW:
                 self._decide(connection, number, Verdict(fault, detail), Judgement(), at)
 
     def lost(self, number: int, at: datetime, detail: str) -> None:

@@ -95,14 +95,19 @@ def take(connection: Connection, add: _Add, entries: Sequence[Entry], now: datet
                 moved[one.id].append(entry.url)
     _insert(connection, add, list(fresh.values()), digests, now)
     relinked = edited = 0
+    sightings = []
     for row, entry in found.values():
-        if row.source == entry.source:
-            relinked += _relink(connection, add, row, entry, moved[row.id])
-            if row.hash != digests[entry.url] and row.versions < MAX_VERSIONS:
-                edited += 1
-                _edit(connection, row, entry, digests[entry.url], now)
-    seen_here = [one for one in found.values() if one[0].source != one[1].source]
-    sightings = [{"entry": row.id, "source": e.source, "seen": now} for row, e in seen_here]
+        if row.source != entry.source:
+            sightings.append({"entry": row.id, "source": entry.source, "seen": now})
+            continue
+        changed = _renamed(connection, add, row, entry, moved[row.id])
+        relinked += bool(changed)
+        if row.hash != digests[entry.url] and row.versions < MAX_VERSIONS:
+            edited += 1
+            changed |= _edited(connection, row, entry, now) | {"hash": digests[entry.url]}
+        if changed:
+            which = schema.entry.c.id == row.id
+            connection.execute(update(schema.entry).where(which).values(changed))
     add(connection, schema.sighting, sightings)
     return Taken(len(fresh), relinked, edited)
 
@@ -123,15 +128,14 @@ def _recognised(
 
 
 def _by_url(connection: Connection, urls: Sequence[str]) -> dict[str, Row[Any]]:
-    e, other = schema.entry.c, schema.other_url.c
+    other = schema.other_url
+    places = ((other.c.url, other.join(schema.entry)), (schema.entry.c.url, schema.entry))
     rows: dict[str, Row[Any]] = {}
     for chunk in _chunks(urls):
-        also = select(other.url.label("known_as"), *_KNOWN).join(schema.entry)
-        for row in connection.execute(also.where(other.url.in_(chunk))):
-            rows[row.known_as] = row
-        direct = select(e.url.label("known_as"), *_KNOWN).where(e.url.in_(chunk))
-        for row in connection.execute(direct):
-            rows[row.known_as] = row
+        for url, table in places:
+            query = select(url.label("known_as"), *_KNOWN).select_from(table)
+            found = connection.execute(query.where(url.in_(chunk)))
+            rows |= {row.known_as: row for row in found}
     return rows
 
 
@@ -145,8 +149,8 @@ def _by_name(
         guids, titles = {one.guid for one in chunk if one.guid}, {one.title for one in chunk}
         by_guid = e.guid.in_(guids) & e.title.in_(titles)  # every name with a guid needs the title
         for where in (by_guid, e.hash.in_([digests[one.url] for one in chunk])):
-            query = select(*_KNOWN).where(e.source.in_(sources), where).order_by(e.id.desc())
-            for row in connection.execute(query):
+            query = select(*_KNOWN).where(e.source.in_(sources), e.hash != "", where)
+            for row in connection.execute(query.order_by(e.id.desc())):
                 named |= dict.fromkeys(_names(row, row.hash), row)
     return named
 
@@ -158,68 +162,52 @@ def _insert(
     digests: Mapping[str, str],
     now: datetime,
 ) -> None:
-    rows = []
-    for entry in fresh:
-        said = {**asdict(entry), "hash": digests[entry.url], "first_seen": now, "next_try": now}
-        del said["content"]
-        rows.append(said)
-    add(connection, schema.entry, rows)
-    whole = {entry.url: entry.content for entry in fresh if entry.content}
-    contents = [
-        {"entry": row.id, "html": whole[url]}
-        for url, row in _by_url(connection, list(whole)).items()
+    rows = [
+        {**asdict(entry), "hash": digests[entry.url], "first_seen": now, "next_try": now}
+        for entry in fresh
     ]
-    add(connection, schema.content, contents)
+    contents = {row["url"]: html for row in rows if (html := row.pop("content"))}
+    add(connection, schema.entry, rows)
+    numbers = {url: row.id for url, row in _by_url(connection, list(contents)).items()}
+    add(connection, schema.content, [{"entry": numbers[u], "html": h} for u, h in contents.items()])
 
 
-def _relink(
+def _renamed(
     connection: Connection, add: _Add, row: Row[Any], entry: Entry, urls: Sequence[str]
-) -> bool:
-    """Take over the entry's guid and further URLs; tell whether there was anything to do."""
+) -> dict[str, Any]:
+    """Keep further URLs of an entry; return what is to change in its row, if anything."""
     guid = entry.guid or row.guid
-    if not urls and guid == row.guid:
-        return False
-    changed: dict[str, Any] = {"guid": guid}
-    urls = list(urls)
+    changed = {} if guid == row.guid and not urls else {"guid": guid}
     if entry.url in urls:  # the old link may be dead
         changed |= {"url": entry.url, "link": entry.link}
-        urls[urls.index(entry.url)] = row.url
-    _change(connection, row, changed)
-    other = schema.other_url.c
-    have = connection.scalar(select(func.count()).where(other.entry == row.id)) if urls else 0
-    room = urls[: max(0, MAX_URLS - (have or 0))]
-    add(connection, schema.other_url, [{"url": url, "entry": row.id} for url in room])
-    return True
+        urls = [row.url if url == entry.url else url for url in urls]
+    if urls:
+        other = schema.other_url
+        have = select(func.count()).select_from(other).where(other.c.entry == row.id)
+        room = max(0, MAX_URLS - (connection.scalar(have) or 0))
+        add(connection, other, [{"url": url, "entry": row.id} for url in urls[:room]])
+    return changed
 
 
-def _edit(connection: Connection, row: Row[Any], entry: Entry, digest: str, now: datetime) -> None:
-    """Take over what the entry says now, and keep what it said before as a version.
+def _edited(connection: Connection, row: Row[Any], entry: Entry, now: datetime) -> dict[str, Any]:
+    """Keep what an entry said as a version; return what is to change in its row.
 
     A story that was kept, or waits to be judged, has its page fetched again.
     """
-    e, v, html = schema.entry.c, schema.verdict.c, schema.content.c
+    e, v, content = schema.entry.c, schema.verdict.c, schema.content
     before = select(e.id, e.versions + 1, literal(now), e.title, e.summary, e.updated)
     names = ["entry", "number", "until", "title", "summary", "updated"]
     connection.execute(schema.version.insert().from_select(names, before.where(e.id == row.id)))
-    changed: dict[str, Any] = {
-        "title": entry.title,
-        "summary": entry.summary,
-        "updated": entry.updated,
-        "hash": digest,
-        "versions": row.versions + 1,
-    }
-    reason = connection.scalar(select(v.reason).where(v.entry == row.id))
-    if row.state != NEW and reason in (None, KEPT):
+    changed = {name: getattr(entry, name) for name in ("title", "summary", "updated")}
+    changed["versions"] = row.versions + 1
+    if connection.scalar(select(v.reason).where(v.entry == row.id)) not in (None, KEPT):
+        return changed
+    connection.execute(delete(content).where(content.c.entry == row.id))
+    if entry.content:
+        connection.execute(content.insert().values(entry=row.id, html=entry.content))
+    if row.state != NEW:
         changed |= {"attempts": 0, "next_try": func.coalesce(e.next_try, now + SETTLED)}
-    _change(connection, row, changed)
-    if reason in (None, KEPT):
-        connection.execute(delete(schema.content).where(html.entry == row.id))
-        if entry.content:
-            connection.execute(schema.content.insert().values(entry=row.id, html=entry.content))
-
-
-def _change(connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> None:
-    connection.execute(update(schema.entry).where(schema.entry.c.id == row.id).values(values))
+    return changed
 
 
 def _chunks(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:

@@ -137,6 +137,13 @@ def test_in_doubt_an_entry_is_new(catalog: Catalog, other: Entry) -> None:
     assert catalog.polled(FeedState(url=FEED.url), [other], NOON).new == 1
 
 
+def test_a_refused_link_that_is_mended_is_a_new_entry(catalog: Catalog) -> None:
+    refused = (replace(KNOWN, url="no_link:1", link=""), Verdict("no_link"))
+    catalog.polled(FeedState(url=FEED.url), [], NOON, [refused])
+
+    assert catalog.polled(FeedState(url=FEED.url), [KNOWN], NOON).new == 1
+
+
 def test_few_words_and_two_links_at_once_are_no_proof(catalog: Catalog) -> None:
     brief = replace(ENTRY, summary="Apply now.")
     vacancy = replace(brief, url=MOVED, link=MOVED)

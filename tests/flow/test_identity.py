@@ -117,6 +117,8 @@ def test_an_edited_story_is_fetched_again_and_its_file_stays(paper: Paper) -> No
     told = paper.life("/1")
     assert [v["summary"] for v in told["versions"]] == ["As it was."]  # type: ignore[attr-defined]
     assert [f["outcome"] for f in told["fetches"]] == ["fetched", "refetched"]  # type: ignore[attr-defined]
+    _, shown, _ = paper.home.told("why", paper.site.url("/1"))
+    assert "As it was." in shown
 
 
 def test_where_the_feed_holds_the_whole_text_no_page_is_fetched(paper: Paper) -> None:
