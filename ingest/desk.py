@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from ingest import feedlist, topics
 from ingest.errors import Fault, FetchError
+from ingest.secrets import Secrets
 from ingest.settings import Settings
 from ingest.topics import Topic
 from ingest.urls import host_of
@@ -73,9 +74,17 @@ class Desk:
         return topics.load(self.settings.topic)
 
     @cached_property
+    def secrets(self) -> Secrets:
+        """The keys in the URLs of the feeds file."""
+        return Secrets(feed.url for feed in feedlist.load(self.settings.feeds))
+
+    @cached_property
     def feeds(self) -> tuple[Feed, ...]:
-        """The feeds file's feeds, disabled ones too."""
-        return feedlist.load(self.settings.feeds)
+        """The feeds file's feeds as they are now, disabled ones too, marks in place of keys."""
+        hide, feeds = self.secrets.masked, feedlist.load(self.settings.feeds)
+        return tuple(
+            replace(f, url=hide(f.url), title=hide(f.title), note=hide(f.note)) for f in feeds
+        )
 
     @cached_property
     def web(self) -> Web:
@@ -87,6 +96,7 @@ class Desk:
                 max_bytes=self.settings.max_page_bytes,
                 deadline=timedelta(seconds=self.settings.fetch_deadline),
                 now=self.now,
+                secrets=self.secrets,
             )
         )
 

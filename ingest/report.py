@@ -79,6 +79,7 @@ def life(desk: Desk, reference: str) -> dict[str, Any] | None:
     Holds `entry`, `sightings`, `fetches`, `verdict`, `story`, `copies` (the story it copies) and
     `file`, `page`: where text and page lie. A story put there by hand has no entry.
     """
+    reference = desk.secrets.masked(reference)
     wanted = [Path(reference).name if number_of(Path(reference).name) is not None else reference]
     if "://" in reference:
         with suppress(ValueError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -149,12 +149,13 @@ def add_feed(url: str, title: str, nation: str, kind: str, note: str = "") -> di
     when it is no feed.
     """
     with _desk() as desk:
+        url = desk.secrets.hide(url)
         listing = look(desk, Feed(url=url, title=title))
         feed = Feed(
             url=url, title=title or listing.title or url, nation=nation, kind=kind, note=note
         )
-        feedlist.add(desk.settings.feeds, feed)
-        desk.catalog.list_feeds(feedlist.load(desk.settings.feeds))
+        feedlist.add(desk.settings.feeds, replace(feed, url=desk.secrets.revealed(url)))
+        desk.catalog.list_feeds([*desk.feeds, feed])
         after = answered(desk, FeedState(url=url), listing)
         taken = desk.catalog.polled(after, listing.entries, desk.now(), listing.refused)
         return {**asdict(feed), "entries": len(listing.entries), "entries_new": taken.new}
@@ -167,14 +168,15 @@ def check_feeds(urls: Sequence[str] = (), watch: Watch = unwatched) -> list[dict
     """
     with _desk(watch) as desk:
         listed = {feed.url: feed for feed in desk.feeds}
-        asked = [listed.get(u, Feed(url=u, title="")) for u in urls] or list(desk.feeds)
+        hidden = [desk.secrets.hide(url) for url in urls]
+        asked = [listed.get(u, Feed(url=u, title="")) for u in hidden] or list(desk.feeds)
         return check(desk, asked)
 
 
 def import_opml(path: str) -> dict[str, Any]:
     """Add an OPML file's feeds to the feeds file; those that are there already stay as they are."""
     with _desk() as desk:
-        known = {canonical(feed.url) for feed in desk.feeds}
+        known = {canonical(feed.url) for feed in feedlist.load(desk.settings.feeds)}
         feeds, notes = feedlist.from_opml(Path(path).read_bytes())
         new = [feed for feed in feeds if canonical(feed.url) not in known]
         for feed in new:
@@ -183,9 +185,9 @@ def import_opml(path: str) -> dict[str, Any]:
 
 
 def export_opml() -> str:
-    """Return the feeds file as OPML."""
+    """Return the feeds file as OPML, with the keys in its URLs: other readers need them, too."""
     with _desk() as desk:
-        return feedlist.to_opml(desk.feeds).decode()
+        return feedlist.to_opml(feedlist.load(desk.settings.feeds)).decode()
 
 
 def check_topic() -> dict[str, Any]:

@@ -110,7 +110,8 @@ def lies_within(url: str, beginning: str) -> bool:
 def _authority(text: str, scheme: str) -> str:
     host_and_port = _AUTHORITY.fullmatch(unquote(text).lower())
     if host_and_port is None:
-        raise ValueError("credentials in a URL" if "@" in text else "a URL without a plain host")
+        credentials = "credentials in a URL: a user name or password is never sent"
+        raise ValueError(credentials if "@" in text else "a URL without a plain host")
     host, port = host_and_port[1], int(host_and_port[2] or _PORTS[scheme])
     if host.startswith("["):
         host = f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"

@@ -14,6 +14,7 @@ import httpx
 from httpx import URL, InvalidURL
 
 from ingest.errors import Fault, FetchError
+from ingest.secrets import NAMES, Secrets
 from ingest.web.guard import MAX_URL, Guard, Network, Refusal, Resolve, admitted, look_up
 from ingest.web.pace import retry_after
 from ingest.web.wire import Clock, Transport, Wire
@@ -32,9 +33,7 @@ FAULTS = {
     429: Fault.RATE_LIMITED,
     451: Fault.FORBIDDEN,
 }
-_KEY = re.compile(
-    r"(key|token|secret|pass|password|passwd|pwd|auth|sig|signature|sid)=.*", re.I | re.S
-)
+_KEY = re.compile(rf"({NAMES})=(?!\*\*\*).*", re.I | re.S)
 _USER = re.compile(r"//[^/?#]*@")
 
 # Their lines hold whole URLs and received headers: the targets of redirects, keys in queries.
@@ -66,7 +65,10 @@ class Web:
         deadline: timedelta = timedelta(seconds=30),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         resolve: Resolve = look_up,
+        secrets: Secrets | None = None,
     ) -> None:
+        """Take who asks, what it may, and the keys that only their own sites get to see."""
+        self._secrets = secrets or Secrets()
         self._user_agent, self._max_bytes, self._deadline = user_agent, max_bytes, deadline
         self._guard, self._now = Guard(tuple(allow), resolve), now
         self._tls = httpx.create_ssl_context(trust_env=False)
@@ -150,7 +152,7 @@ class Web:
             location = page.header("location")
             if page.status not in REDIRECTS or not location:
                 return replace(page, moved=moved)
-            url = _joined(parts, location)
+            url = self._secrets.masked(_joined(parts, location))
             for_good = for_good and page.status in (301, 308)
             moved = url if for_good else moved
 
@@ -159,7 +161,7 @@ class Web:
     ) -> Page:
         """Send one request; read the body only of a 2xx, and leave nothing open."""
         sent = [(name.encode(), value.encode("latin-1")) for name, value in headers]
-        request = httpx.Request("GET", url, headers=sent)
+        request = httpx.Request("GET", self._secrets.revealed(str(url)), headers=sent)
         wire = Wire(self._guard, clock)
         with (
             httpx.Client(transport=Transport(wire, self._tls), trust_env=False) as client,
@@ -170,10 +172,7 @@ class Web:
                 url=str(url),
                 final_url=str(url),
                 status=response.status_code,
-                # latin-1 gives every byte back: RFC 9110 section 5.5
-                headers=tuple(
-                    (k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw
-                ),
+                headers=tuple(self._header(*pair) for pair in response.headers.raw),
                 payload=b"",
                 content=b"",
                 fetched=self._now(),
@@ -181,7 +180,21 @@ class Web:
             if not 200 <= response.status_code < 300:
                 return page
             payload, content = _read(page, response.iter_raw(), max_bytes)
-        return replace(page, payload=payload, content=content, fetched=self._now())
+        page = replace(page, payload=payload, content=content, fetched=self._now())
+        if (hidden := self._secrets.masked_bytes(content)) == content:
+            return page
+        coded = ("content-encoding", "content-length")  # no longer true
+        kept = tuple(pair for pair in page.headers if pair[0].lower() not in coded)
+        return replace(page, payload=hidden, content=hidden, headers=kept)
+
+    def _header(self, name: bytes, value: bytes) -> tuple[str, str]:
+        """Return a header as received, but for keys of ours and cookies.
+
+        latin-1 gives every byte back: RFC 9110 section 5.5.
+        """
+        if name.lower() in (b"set-cookie", b"set-cookie2"):
+            return name.decode("latin-1"), "***"
+        return name.decode("latin-1"), self._secrets.masked(value.decode("latin-1"))
 
 
 def _read(page: Page, chunks: Iterable[bytes], most: int) -> tuple[bytes, bytes]:
