@@ -1,0 +1,78 @@
+"""A desk whose feeds do badly says so: in the list, in its status, and by failing."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ingest import report, runs
+from ingest.discover import discover
+from ingest.errors import RunFailed
+from ingest.fetch import fetch
+from tests.flow.test_verbs import page
+from tests.home import Clock, Home, rss
+from tests.newssite import NewsSite
+
+
+def test_more_than_half_of_the_feeds_failing_fails_the_run_and_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with NewsSite() as site:
+        works = [site.url(f"/{n}") for n in range(4)]
+        for url in works:
+            link = [(site.url("/story"), "A story")]
+            site.publish(url.removeprefix(site.url("")), rss(link), content_type="text/xml")
+        broken = [site.url(f"/none/{n}") for n in range(6)]
+        home = Home(tmp_path, [*works, *broken])
+        for name, value in home.news.items():
+            monkeypatch.setenv(name, value)
+
+        with pytest.raises(RunFailed, match=r"feeds_failing: 6 of 10: not_found"):
+            runs.discover()
+        status = runs.status()
+
+    assert status["alerts"] == {"feeds_failing": "6 of 10: not_found"}
+    assert status["runs"][0]["failed"] == "feeds_failing: 6 of 10: not_found"
+    assert status["runs"][0]["counts"]["not_found"] == 6
+    assert status["feeds"]["well"] == 10  # one failure each: nothing to say of them yet
+
+
+def test_feeds_fall_ill_and_recover_in_the_list(tmp_path: Path) -> None:
+    with NewsSite() as site:
+        for name in ("good", "empty", "quiet", "broken"):
+            entries = [] if name == "empty" else [(site.url(f"/{name}-story"), name)]
+            site.publish(f"/{name}", rss(entries), content_type="text/xml")
+        names = ["good", "empty", "quiet", "broken"]
+        home, clock = Home(tmp_path, [site.url(f"/{name}") for name in names]), Clock()
+        with home.desk(clock) as desk:
+            discover(desk)
+            site.withdraw("/broken")
+            for week in range(14):
+                site.publish("/good", rss([(site.url(f"/{week}"), "New")]), content_type="text/xml")
+                clock.time += timedelta(days=7)
+                discover(desk, ask_all=True)
+            ill = {feed["url"].rpartition("/")[2]: feed["health"] for feed in report.feeds(desk)}
+            worst = report.status(desk)["ill"][0]
+            site.publish("/broken", rss([(site.url("/x"), "Back")]), content_type="text/xml")
+            discover(desk, ask_all=True)
+            well = {feed["url"].rpartition("/")[2]: feed["health"] for feed in report.feeds(desk)}
+
+    assert ill == {"good": "well", "empty": "empty", "quiet": "stale", "broken": "unreachable"}
+    assert worst["evidence"].startswith("not_found 14 times in a row")
+    assert well == {**ill, "broken": "well"}
+
+
+def test_a_host_that_refuses_every_page_is_told_and_others_are_not(tmp_path: Path) -> None:
+    with NewsSite() as site, NewsSite("127.0.0.2") as wall:
+        links = [(wall.publish(f"/{n}", "", status=403), f"Wall {n}") for n in range(5)]
+        links += [(site.publish(f"/{n}", page(f"Story {n}", n)), f"Story {n}") for n in range(5)]
+        site.publish("/feed", rss(links), content_type="text/xml")
+        with Home(tmp_path, [site.url("/feed")]).desk() as desk:
+            began = desk.now()
+            discover(desk)
+            counts = fetch(desk)
+            alerts = report.alerts(desk, "fetch", counts, {}, began)
+
+    (alert,) = alerts
+    assert (alert.name, alert.grave) == ("host_failing", False)
+    assert alert.evidence == "127.0.0.2: forbidden, 5 of 5 pages"
