@@ -200,6 +200,22 @@ def feeds_check(
         raise typer.Exit(BAD)
 
 
+@feeds_app.command("why")
+def feeds_why(url: str, as_json: Json = False) -> None:
+    """Tell when a feed is asked next and why, how it answered last, and where it is now."""
+    known = runs.why_feed(url)
+    if known is None:
+        _nothing(f"no feed is or was at {url}: `newsdesk feeds list` shows all", as_json)
+    else:
+        _show(known, as_json, lambda all_: _pairs({k: v for k, v in all_.items() if v}))
+
+
+@feeds_app.command("enable")
+def feeds_enable(url: str, as_json: Json = False) -> None:
+    """Ask a feed again, at the next poll, that said it is gone for good."""
+    _show(runs.enable_feed(url), as_json, _pairs)
+
+
 @feeds_app.command("import")
 def feeds_import(file: Path, as_json: Json = False) -> None:
     """Add the feeds of an OPML file to the feeds file."""
@@ -397,6 +413,9 @@ def _feeds(feeds: list[dict[str, Any]]) -> None:
     table = _table("feed", "nation", "kind", "health", "last poll", "next poll", "")
     for feed in feeds:
         due = feed.get("next_poll")
+        told = feed["evidence"] or feed.get("detail") or feed["note"]
+        if to := feed.get("moved_to") or feed.get("address"):
+            told = f"moved to {to} {told}"
         table.add_row(
             f"{_text(feed['title'])}\n[dim]{_text(feed['url'])}[/dim]",
             feed["nation"],
@@ -404,7 +423,7 @@ def _feeds(feeds: list[dict[str, Any]]) -> None:
             _health(feed),
             _text(feed.get("outcome", "never_polled")),
             f"{due:%d %b %H:%M}" if due and feed["enabled"] else "-",
-            f"[dim]{_text(feed['evidence'] or feed.get('detail') or feed['note'])}[/dim]",
+            f"[dim]{_text(told)}[/dim]",
         )
     out.print(table)
 

@@ -13,7 +13,7 @@ from ingest import settings as environment
 from ingest.desk import Desk
 from ingest.discover import answered, check, look
 from ingest.discover import discover as _discover
-from ingest.errors import RunFailed
+from ingest.errors import RunFailed, SettingsError
 from ingest.fetch import fetch as _fetch
 from ingest.likeness import side_by_side
 from ingest.score import check as check_examples
@@ -171,6 +171,34 @@ def check_feeds(urls: Sequence[str] = (), watch: Watch = unwatched) -> list[dict
         hidden = [desk.secrets.hide(url) for url in urls]
         asked = [listed.get(u, Feed(url=u, title="")) for u in hidden] or list(desk.feeds)
         return check(desk, asked)
+
+
+def why_feed(url: str) -> dict[str, Any] | None:
+    """Return all we know of a feed, by its URL or the one it moved to; None when nothing is.
+
+    `next_poll` is when it is asked next and `reason` why then: see ingest.schedule.
+    """
+    with _desk() as desk:
+        desk.catalog.list_feeds(desk.feeds)
+        known = desk.catalog.feed(url)
+        if known is None:
+            return None
+        said = {name: one for name, one in asdict(known.pop("timing")).items() if one}
+        return known | {
+            name: sorted(one) if isinstance(one, frozenset) else one for name, one in said.items()
+        }
+
+
+def enable_feed(url: str) -> dict[str, Any]:
+    """Have a feed asked at the next poll that is gone, or fails; raises SettingsError."""
+    with _desk() as desk:
+        if not any(feed.url == url and feed.enabled for feed in desk.feeds):
+            raise SettingsError(f"{url}: not enabled in {desk.settings.feeds}: enable it there")
+        desk.catalog.list_feeds(desk.feeds)
+        state = desk.catalog.feed_states()[url]
+        state = replace(state, outcome="enabled", detail="", failures=0, distrusted=False)
+        desk.catalog.polled(replace(state, next_poll=None, reason=""), (), desk.now())
+        return {"url": url, "outcome": "enabled"}
 
 
 def import_opml(path: str) -> dict[str, Any]:

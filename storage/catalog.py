@@ -142,18 +142,23 @@ class Catalog(Answers):
         """Take over what the feeds file says; what we remember of each feed stays.
 
         A feed that is new there, but known as where another moved to, goes on from what we
-        remember of that one; whose row stays, as an alias.
+        remember of that one, whose entries are now its own and whose row stays as an alias.
         """
+        feeds = list(feeds)
+        stay = {feed.url for feed in feeds}
         with self._write() as connection:
             rows = [dict(row) for row in connection.execute(select(schema.feed)).mappings()]
-            known = {row["url"] for row in rows}
-            moved = {row[key]: row for row in rows for key in ("moved_to", "address")}
+            known, left = {row["url"] for row in rows}, [r for r in rows if r["url"] not in stay]
+            moved = {row[key]: row for row in left for key in ("moved_to", "address")}
             connection.execute(update(schema.feed).values(listed=False))
             for feed in feeds:
                 names = ("url", "title", "nation", "kind", "enabled")
                 said = {**{name: getattr(feed, name) for name in names}, "listed": True}
                 if feed.url in moved and feed.url not in known:
-                    said = {**moved[feed.url], "address": None, "moved_to": None, **said}
+                    before = moved[feed.url]
+                    said = {**before, "address": None, "moved_to": None, **said}
+                    ours = schema.entry.c.source == before["url"]
+                    connection.execute(update(schema.entry).where(ours).values(source=feed.url))
                 self._add(connection, schema.feed, [said])
                 connection.execute(
                     update(schema.feed).where(schema.feed.c.url == feed.url).values(said)
