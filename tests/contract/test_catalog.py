@@ -25,6 +25,7 @@ from storage.model import (
     InFeed,
     Judgement,
     Place,
+    Timing,
     Verdict,
 )
 from tests.builders import ENTRY, FINGERPRINT, NOON, PAGE, STORY
@@ -314,6 +315,36 @@ def test_a_feed_that_left_the_file_is_not_forgotten_but_not_asked(catalog: Catal
     catalog.list_feeds([FEED])
 
     assert gone == {}
+    assert catalog.feed_states()[FEED.url].etag == "e"
+
+
+def test_a_feed_that_moved_goes_on_when_its_new_url_is_written_down(catalog: Catalog) -> None:
+    new = replace(FEED, url="http://new.example/feed")
+    state = FeedState(
+        url=FEED.url, address=new.url, etag="e", outcome="listed", usual_gap=timedelta(hours=5),
+        timing=Timing(ttl=timedelta(minutes=90), skip_days=frozenset({5, 6})),
+    )  # fmt: skip
+    catalog.polled(state, [ENTRY], NOON)
+    before = catalog.feed_states()[FEED.url]
+
+    catalog.list_feeds([new])
+    states = catalog.feed_states()
+    taken = catalog.polled(states[new.url], [replace(ENTRY, source=new.url, guid="other")], NOON)
+
+    assert states == {new.url: replace(before, url=new.url, address=None)}
+    assert (taken.new, taken.relinked) == (0, 1)
+    alias = catalog.feed(FEED.url)
+    assert alias
+    assert (alias["listed"], alias["address"]) == (False, new.url)
+
+
+def test_a_feed_listed_beside_the_one_that_moved_there_begins_anew(catalog: Catalog) -> None:
+    new = replace(FEED, url="http://new.example/feed")
+    catalog.polled(FeedState(url=FEED.url, address=new.url, etag="e"), [ENTRY], NOON)
+
+    catalog.list_feeds([FEED, new])
+
+    assert catalog.feed_states()[new.url] == FeedState(url=new.url)
     assert catalog.feed_states()[FEED.url].etag == "e"
 
 

@@ -144,9 +144,9 @@ def world(site: NewsSite, tmp_path: Path) -> World:
     ("length", "gap", "extra", "headers", "most", "least"),
     [
         (28 * DAY, 7 * DAY, "", {}, 60, FLOOR),
-        (5 * DAY, HOUR, "", {"Expires": "0"}, 5 * 24, FLOOR),
-        (5 * DAY, HOUR, "<ttl>180</ttl>", {}, 5 * 8, 3 * HOUR),
-        (5 * DAY, HOUR, "", {"Cache-Control": "max-age=9000", "Age": "1800"}, 5 * 12, 2 * HOUR),
+        (3 * DAY, HOUR, "", {"Expires": "0"}, 3 * 24, FLOOR),
+        (3 * DAY, HOUR, "<ttl>180</ttl>", {}, 3 * 8, 3 * HOUR),
+        (3 * DAY, HOUR, "", {"Cache-Control": "max-age=9000", "Age": "1800"}, 3 * 12, 2 * HOUR),
     ],
     ids=["weekly", "hourly", "ttl", "cache"],
 )
@@ -162,13 +162,13 @@ def test_nothing_is_lost_and_no_request_comes_too_soon_or_a_day_late(
     world.live(length, lambda: world.show(gap, extra, headers=headers))
 
     assert world.lost() == 0
-    assert 28 <= len(world.asked) <= most
+    assert length // DAY <= len(world.asked) <= most
     assert min(world.gaps()) >= least
     assert max(world.gaps()) <= DAY + TICK
 
 
 def test_a_feed_that_says_it_moves_fast_is_asked_every_ten_minutes_or_so(world: World) -> None:
-    world.live(DAY, lambda: world.show(10 * MINUTE, "<ttl>5</ttl>", keep=6))
+    world.live(6 * HOUR, lambda: world.show(10 * MINUTE, "<ttl>5</ttl>", keep=6))
 
     assert world.lost() == 0
     assert set(world.gaps()) <= {TICK}
@@ -178,10 +178,10 @@ def test_no_request_falls_into_hours_and_days_that_the_feed_skips(world: World) 
     skips = "<skipHours>" + "".join(f"<hour>{hour}</hour>" for hour in range(7)) + "</skipHours>"
     skips += "<skipDays><day>Saturday</day><day>Sunday</day></skipDays>"
 
-    world.live(14 * DAY, lambda: world.show(2 * HOUR, skips, keep=40))
+    world.live(8 * DAY, lambda: world.show(3 * HOUR, skips, keep=30))
 
     later = [one.at for one in world.asked]
-    assert {moment.hour for moment in later} == set(range(7, 24))
+    assert {moment.hour for moment in later} <= set(range(7, 24))
     assert {moment.weekday() for moment in later} == set(range(5))
     assert world.lost() == 0
 
@@ -213,7 +213,7 @@ def test_both_validators_go_back_as_they_came_until_a_whole_answer_brings_others
 
 def test_a_feed_that_says_not_modified_when_it_was_is_found_out(world: World) -> None:
     """An entry every three hours, twenty of them shown, one ETag and date for ever."""
-    world.live(14 * DAY, lambda: world.show(3 * HOUR, keep=20, etag='"1"', modified="same"))
+    world.live(5 * DAY, lambda: world.show(3 * HOUR, keep=20, etag='"1"', modified="same"))
 
     unconditional = [one.at for one in world.asked if one.etag is None]
     assert unconditional[1] - unconditional[0] >= DAY
@@ -301,7 +301,7 @@ def test_a_move_counts_after_a_week_and_the_old_url_stays_the_feeds_name(
     states: list[FeedState] = []
 
     def change() -> None:
-        world.show(3 * HOUR, path="/new")
+        world.show(12 * HOUR, path="/new")
         if world.asked:
             states.append(world.state())
 
@@ -399,7 +399,7 @@ def test_a_feed_that_is_gone_is_asked_no_more_until_a_person_says_so(world: Worl
     world.show(DAY)
     world.live(DAY)
     world.site.publish("/feed", "", status=410)
-    world.live(14 * DAY)
+    world.live(3 * DAY)
     asked = len(world.asked)
     with world.home.desk(world.clock) as desk:
         counts = discover(desk, ask_all=True)
@@ -443,12 +443,13 @@ def test_adding_a_feed_costs_one_request_and_why_tells_when_the_next_one_is_due(
     home.newsdesk("feeds", "add", url, "--title", "Mine")
     with home.desk(Clock(datetime.now(UTC))) as desk:
         counts = discover(desk)
-    why = home.newsdesk("feeds", "why", url)
-    _, shown, _ = home.told("feeds", "why", url)
+        state = desk.catalog.feed_states()[url]
+    _, told, _ = home.told("feeds", "why", url)
 
     assert (counts["feeds"], site.paths()) == (0, ["/feed"])
-    assert why["reason"] == "usual_gap: new entries every 10.0 h"
-    assert why["outcome"] == "new"
-    wait = datetime.fromisoformat(why["next_poll"]) - datetime.fromisoformat(why["polled"])
-    assert 5 * HOUR <= wait <= 5.5 * HOUR
-    assert "usual_gap: new entries every 10.0 h" in shown
+    assert (state.outcome, state.reason) == ("new", "usual_gap: new entries every 10.0 h")
+    assert state.polled
+    assert state.next_poll
+    assert 5 * HOUR <= state.next_poll - state.polled <= 5.5 * HOUR
+    assert f"{state.next_poll:%Y-%m-%d %H:%M}" in told
+    assert state.reason in told
