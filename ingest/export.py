@@ -16,36 +16,21 @@ from ingest.errors import SettingsError
 from storage.corpus import parse
 
 ROWS = 1000  # stories held at once; one row group of the Parquet file
-_TIME = pa.timestamp("us", tz="UTC")
-_COLUMNS: dict[str, pa.DataType] = {
-    "number": pa.int64(),
-    "file": pa.string(),
-    "title": pa.string(),
-    "text": pa.string(),
-    "words": pa.int64(),
-    "sha256": pa.string(),  # of the file
-    "language": pa.string(),
+_TYPES = {  # of the columns that are no text
+    **dict.fromkeys(("number", "words", "archive_offset", "archive_length"), pa.int64()),
+    **dict.fromkeys(("announced", "first_seen", "fetched", "added"), pa.timestamp("us", tz="UTC")),
     "published": pa.date32(),
-    "date_source": pa.string(),
-    "announced": _TIME,  # the date in the feed
-    "url": pa.string(),  # canonical
-    "link": pa.string(),  # as announced
-    "final_url": pa.string(),  # after redirects
-    "source": pa.string(),
-    "first_seen": _TIME,
-    "fetched": _TIME,
-    "added": _TIME,
-    "page_sha256": pa.string(),
-    "archive_file": pa.string(),
-    "archive_offset": pa.int64(),
-    "archive_length": pa.int64(),
     "score": pa.float64(),
-    "points": pa.string(),  # JSON: the topic's evidence
-    "removed": pa.string(),  # JSON: furniture lines and their rules
-    "extractor": pa.string(),
-    "topic": pa.string(),  # digest of the topic file
 }
-SCHEMA = pa.schema(_COLUMNS)
+# `announced` is the date in the feed, `url` canonical, `link` as announced, `final_url` the one
+# after redirects, `sha256` the file's, `topic` the digest of the topic file. Of JSON in Parquet:
+# `points`, the topic's evidence, and `removed`, furniture lines and their rules.
+_COLUMNS = """
+number file title text words sha256 language published date_source announced url link final_url
+source first_seen fetched added page_sha256 archive_file archive_offset archive_length score points
+removed extractor topic
+"""
+SCHEMA = pa.schema([(name, _TYPES.get(name, pa.string())) for name in _COLUMNS.split()])
 
 
 def export(desk: Desk, folder: Path) -> dict[str, int]:

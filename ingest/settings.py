@@ -20,9 +20,7 @@ _CONTACT = re.compile(r"https?://\S+|[^\s@;()]+@[^\s@;()]+\.[^\s@;()]+")
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
-def _networks(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+def _networks(value: str) -> Networks:
     return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
@@ -39,9 +37,7 @@ class Settings(BaseModel):
         HERE / "topics" / "health-social-care-integration.toml", description="topic file"
     )
     user_agent: str = Field("", description="who asks, with a contact; needed to fetch")
-    host_gap: float = Field(
-        5.0, ge=0, le=3600, description="seconds between two requests to one host"
-    )
+    host_gap: float = Field(5, ge=0, le=3600, description="seconds between two requests to a host")
     allow_networks: Annotated[Networks, BeforeValidator(_networks)] = Field(
         (), description="networks off the public Internet that may be asked, as CIDR, by commas"
     )
