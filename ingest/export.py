@@ -16,7 +16,7 @@ from ingest.errors import SettingsError
 from storage.corpus import parse
 
 ROWS = 1000  # stories held at once; one row group of the Parquet file
-_TYPES = {  # of the columns that are no text
+_TYPES: dict[str, pa.DataType] = {  # of the columns that are no text
     **dict.fromkeys(("number", "words", "archive_offset", "archive_length"), pa.int64()),
     **dict.fromkeys(("announced", "first_seen", "fetched", "added"), pa.timestamp("us", tz="UTC")),
     "published": pa.date32(),

@@ -113,14 +113,12 @@ def kin(story: Story, lookalikes: Iterable[Lookalike]) -> list[Kin]:
 
     Copies come first, and among both the likest; `likeness.is_copy` tells which is which.
     """
-    now = _Text.of(story)
-    compared = (Kin(lookalike=a, likeness=_compare(_Text.of(a.story), now)) for a in lookalikes)
+    now = _Text(story)
+    compared = (Kin(lookalike=a, likeness=_compare(_Text(a.story), now)) for a in lookalikes)
     found = [one for one in compared if one.likeness.is_copy or one.likeness.is_related]
-    return sorted(found, key=_closeness, reverse=True)
-
-
-def _closeness(one: Kin) -> tuple[bool, float]:
-    return one.likeness.is_copy, one.likeness.kept + one.likeness.taken
+    return sorted(
+        found, key=lambda k: (not k.likeness.is_copy, -k.likeness.kept - k.likeness.taken)
+    )
 
 
 def side_by_side(old: Story, new: Story) -> list[tuple[bool, str, str]]:
@@ -156,15 +154,15 @@ class _Printed:
 
 def likeness(old: Story, new: Story) -> Likeness:
     """Compare two stories, titles included, up to LONGEST words of each."""
-    return _compare(_Text.of(old), _Text.of(new))
+    return _compare(_Text(old), _Text(new))
 
 
 def _compare(was: "_Text", now: "_Text") -> Likeness:
     passages = _passages(was.words, now.words)
-    was_agreed = Counter(n for p in passages for n in was.lines[p.old : p.old + p.length])
-    now_agreed = Counter(n for p in passages for n in now.lines[p.new : p.new + p.length])
-    kept, taken = was.share(was_agreed), now.share(now_agreed)
-    swaps = tuple(_swaps(was, now, passages, was_agreed, now_agreed))
+    was.agreed = Counter(n for p in passages for n in was.lines[p.old : p.old + p.length])
+    now.agreed = Counter(n for p in passages for n in now.lines[p.new : p.new + p.length])
+    kept, taken = was.share(), now.share()
+    swaps = tuple(_swaps(was, now, passages))
     aligned = sum(p.length for p in passages)
     return Likeness(
         kind=Kind.EXACT if was.words == now.words else _kind(kept, taken),
@@ -178,18 +176,14 @@ def _compare(was: "_Text", now: "_Text") -> Likeness:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class _Text:
-    words: list[str]
-    lines: list[int]  # for each word, the number of the line it stands in
-
-    @classmethod
-    def of(cls, story: Story) -> "_Text":
+    def __init__(self, story: Story) -> None:
         parts = lines(whole(story))
-        places = [number for number, part in enumerate(parts) for _ in part]
-        return cls(list(chain.from_iterable(parts))[:LONGEST], places[:LONGEST])
+        self.words = list(chain.from_iterable(parts))[:LONGEST]
+        self.lines = [n for n, part in enumerate(parts) for _ in part][:LONGEST]  # of each word
+        self.agreed: Counter[int] = Counter()  # for each line, how many of its words
 
-    def share(self, agreed: Counter[int]) -> float:
+    def share(self) -> float:
         """Return how much of the sentences agrees: lines of which less than half does, do not.
 
         A text that is mostly short lines, such as a list of results, is taken whole.
@@ -198,8 +192,12 @@ class _Text:
         sentences = {line: length for line, length in lengths.items() if length >= _SENTENCE}
         if 2 * sum(sentences.values()) < len(self.lines):
             sentences = lengths
-        shared = sum(agreed[n] for n, length in sentences.items() if 2 * agreed[n] >= length)
+        shared = sum(self.agreed[n] for n, size in sentences.items() if 2 * self.agreed[n] >= size)
         return shared / max(1, sum(sentences.values()))
+
+    def most(self, lines: Sequence[int]) -> int:
+        """Return how many words agree in the first or the last of the lines, whichever has more."""
+        return max(self.agreed[lines[0]], self.agreed[lines[-1]])
 
 
 def _passages(old: Sequence[str], new: Sequence[str]) -> tuple[Passage, ...]:
@@ -221,13 +219,7 @@ def _kind(kept: float, taken: float) -> Kind:
     return Kind.ABRIDGED if taken >= _NEARLY_WHOLE else Kind.REPRINT
 
 
-def _swaps(
-    old: _Text,
-    new: _Text,
-    passages: Iterable[Passage],
-    old_agreed: Counter[int],
-    new_agreed: Counter[int],
-) -> Iterator[Swap]:
+def _swaps(old: _Text, new: _Text, passages: Iterable[Passage]) -> Iterator[Swap]:
     # The ends of the texts agree too. Their beginnings do not: a headline is anyone's to write.
     end = Passage(old=len(old.words), new=len(new.words), length=0)
     old_known, new_known = set(old.words), set(new.words)
@@ -237,7 +229,7 @@ def _swaps(
         gone, come = old.words[was], new.words[now]
         if not (0 < len(gone) <= _FACT and 0 < len(come) <= _FACT):
             continue
-        agreed = min(_most(old_agreed, old.lines[was]), _most(new_agreed, new.lines[now]))
+        agreed = min(old.most(old.lines[was]), new.most(new.lines[now]))
         lost, found = set(gone) - new_known, set(come) - old_known
         numbers = _numbers(gone), _numbers(come)
         renumbered = all(numbers) and numbers[0] != numbers[1]
@@ -248,11 +240,6 @@ def _swaps(
         weight = 2 * renumbered + min(len(lost), len(found), 2)
         if weight and agreed >= _CONTEXT:
             yield Swap(old=" ".join(gone), new=" ".join(come), weight=weight, number=renumbered)
-
-
-def _most(agreed: Counter[int], lines: Sequence[int]) -> int:
-    """Return how many words agree in the first or the last of the lines, whichever has more."""
-    return max(agreed[lines[0]], agreed[lines[-1]])
 
 
 def _numbers(some: Iterable[str]) -> set[str]:
