@@ -68,9 +68,10 @@ def look(desk: Desk, feed: Feed) -> Listing:
 
 
 def _look(desk: Desk, feed: Feed, state: FeedState) -> Listing:
-    source = SOURCES["feed"](feed, desk.web, desk.wait_turn, desk.topic.tracking)
+    may_ask = desk.wait_turn if feed.via == "feed" else desk.may_ask  # docs/decisions/015
+    source = SOURCES[feed.via](feed, desk.web, may_ask, desk.topic.tracking)
     now = desk.now()
-    listing = source.entries(schedule.conditions(state, _made_by(desk), now))
+    listing = source.entries(schedule.conditions(state, _made_by(desk, feed), now))
     dated = tuple(
         replace(entry, published=clamped(entry.published, now), updated=clamped(entry.updated, now))
         for entry in listing.entries
@@ -115,7 +116,7 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Tak
     listing = Listing(outcome="failed")
     try:
         listing = _look(desk, feed, state)
-        after = answered(desk, state, listing)
+        after = answered(desk, feed, state, listing)
     except FetchError as error:
         if error.fault is Fault.DEFERRED_HOST:  # not asked, so nothing else has changed
             due = desk.now() + (error.retry_after or timedelta(0))
@@ -143,7 +144,7 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Tak
     return replace(after, outcome=outcome), len(listing.entries), taken
 
 
-def answered(desk: Desk, state: FeedState, listing: Listing) -> FeedState:
+def answered(desk: Desk, feed: Feed, state: FeedState, listing: Listing) -> FeedState:
     """Return what to remember of a feed that answered."""
     now, whole = desk.now(), listing.outcome != "not_modified"
     dates = [entry.published for entry in listing.entries if entry.published]
@@ -162,7 +163,7 @@ def answered(desk: Desk, state: FeedState, listing: Listing) -> FeedState:
         digest=listing.digest,
         whole=now if whole else state.whole,
         distrusted=state.distrusted or lied,
-        made_by=_made_by(desk),
+        made_by=_made_by(desk, feed),
         timing=replace(
             listing.timing if listing.read else state.timing, fresh=listing.timing.fresh
         ),
@@ -198,5 +199,6 @@ def _scheduled(state: FeedState, now: datetime, retry_after: timedelta | None = 
     return replace(state, next_poll=time, reason=reason)
 
 
-def _made_by(desk: Desk) -> str:
-    return f"feeds {VERSION} topic {desk.topic.digest}"
+def _made_by(desk: Desk, feed: Feed) -> str:
+    how = (f"feeds {VERSION} topic {desk.topic.digest}", feed.item, feed.date, feed.within)
+    return " ".join(filter(None, how))

@@ -156,7 +156,7 @@ def add_feed(url: str, title: str, nation: str, kind: str, note: str = "") -> di
         )
         feedlist.add(desk.settings.feeds, replace(feed, url=desk.secrets.revealed(url)))
         desk.catalog.list_feeds([*desk.feeds, feed])
-        after = answered(desk, FeedState(url=url), listing)
+        after = answered(desk, feed, FeedState(url=url), listing)
         taken = desk.catalog.polled(after, listing.entries, desk.now(), listing.refused)
         return {**asdict(feed), "entries": len(listing.entries), "entries_new": taken.new}
 

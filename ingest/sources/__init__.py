@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 
 from ingest.sources.feed import FeedSource
+from ingest.sources.page import ListingPage
+from ingest.sources.sitemap import SitemapSource
 from ingest.sources.source import Listing, Source
 from ingest.web.client import MayAsk, Web
 from storage.model import Feed
 
 SOURCES: Mapping[str, Callable[[Feed, Web, MayAsk, frozenset[str]], Source]] = {
     "feed": FeedSource,
+    "listing": ListingPage,
+    "sitemap": SitemapSource,
 }
 
 __all__ = ["SOURCES", "Listing", "Source"]

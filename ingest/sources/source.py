@@ -47,7 +47,9 @@ class Source(Protocol):
         """Ask the source once; raises FetchError or FeedError when it gives nothing."""
 
 
-def ask(web: Web, state: FeedState, accept: str, may_ask: MayAsk) -> tuple[Page, Listing]:
+def ask(
+    web: Web, state: FeedState, accept: str, may_ask: MayAsk, max_bytes: int | None = None
+) -> tuple[Page, Listing]:
     """Ask a source where it is now; return the page, and a Listing "listed" if it is to be read.
 
     Both validators go back as they came (RFC 9110 section 13.1). A 304 may bring new ones; a 200
@@ -61,6 +63,7 @@ def ask(web: Web, state: FeedState, accept: str, may_ask: MayAsk) -> tuple[Page,
         last_modified=state.last_modified,
         accept=accept,
         max_redirects=MAX_REDIRECTS,
+        max_bytes=max_bytes,
         may_ask=may_ask,
     )
     etag, last_modified = page.header("etag"), page.header("last-modified")
