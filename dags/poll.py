@@ -14,13 +14,20 @@ meanwhile are not made up for, because feeds hold only what is recent.
 
 **When it is red.** Open the first task that failed and read the last lines of its log.
 
-* `RunFailed`: every feed, or every page, failed. It is the network, the name server or a proxy,
-  not one site. It is not tried again at once; mend the cause and the next poll carries on.
+* `RunFailed`: every feed, or every page, failed; or an alert was grave: `feeds_failing` (more than
+  half of the feeds that worked before), `feeds_unreadable`, `pages_unreadable` (a fifth of what
+  came: our parser). It is the network, the name server or a proxy, not one site. It is not tried
+  again at once; mend the cause and the next poll carries on.
 * `SettingsError`: a `NEWS_*` variable, the feeds file or the topic file is wrong. The message
   says what to set. Put it right; a variable needs a restart of Airflow, a file does not.
 * Anything else (a full disk, a lost database) was tried three times, with growing pauses. Mend
   it, then clear the task here or wait for the next poll.
 * A task that stays `scheduled`: its pool is missing. `airflow pools import scripts/pools.json`.
+
+**Alerts that only warn** stand in the task's log and in what it returns, and `newsdesk status`
+shows them: `feeds_failing` (a quarter), `feeds_ill` (feeds that turned so), `host_failing` (all
+pages of a host, for one reason), `texts_shrunk` (a host's texts have half the words: its template
+changed).
 
 One article that is missing, off topic or a copy never makes a poll red. Ask `newsdesk why URL`.
 """
@@ -70,19 +77,19 @@ def poll() -> None:
     """Discover, fetch, sift: one task each, one after the other."""
 
     @task(pool="web", multiple_outputs=False)
-    def discover() -> dict[str, int]:
+    def discover() -> dict[str, Any]:
         from ingest import runs
 
         return runs.discover()
 
     @task(pool="web", multiple_outputs=False, trigger_rule=TriggerRule.ALL_DONE)
-    def fetch() -> dict[str, int]:
+    def fetch() -> dict[str, Any]:
         from ingest import runs
 
         return runs.fetch()
 
     @task(pool="corpus", multiple_outputs=False, trigger_rule=TriggerRule.ALL_DONE)
-    def sift() -> dict[str, int]:
+    def sift() -> dict[str, Any]:
         from ingest import runs
 
         return runs.sift()

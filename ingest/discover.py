@@ -14,6 +14,7 @@ from ingest.dates import clamped
 from ingest.desk import Desk
 from ingest.errors import Fault, FeedError, FetchError, RunFailed
 from ingest.feeds import VERSION
+from ingest.health import PATIENCE
 from ingest.sources import SOURCES, Listing
 from ingest.urls import host_of
 from ingest.web.client import redacted
@@ -29,7 +30,7 @@ def discover(desk: Desk, ask_all: bool = False) -> dict[str, int]:
     The counts hold `feeds` (asked), `entries_new`, `entries_known` (`relinked` and `edited` among
     them) and one count per outcome.
     ask_all asks feeds that are not due, too, but none that is gone. Raises RunFailed when every
-    feed asked failed.
+    feed asked failed, but for a few, or feeds long ill, that were asked alone while others work.
     """
     began = desk.now()
     desk.catalog.list_feeds(desk.feeds)
@@ -54,7 +55,11 @@ def discover(desk: Desk, ask_all: bool = False) -> dict[str, int]:
         counts["relinked"] += taken.relinked
         counts["edited"] += taken.edited
         failed += state.failures > 0 and state.outcome != Fault.DEFERRED_HOST
-    if due and failed == len(due):
+    asked = {feed.url: states[feed.url] for feed in due}
+    others = [states[feed.url] for feed in desk.feeds if feed.enabled and feed.url not in asked]
+    works = any(state.polled and not state.failures for state in others)
+    known = len(due) <= PATIENCE or all(state.failures >= PATIENCE for state in asked.values())
+    if due and failed == len(due) and not (works and known):
         raise RunFailed(
             f"every feed failed ({failed} of {failed}): {dict(counts)}; is the network there? "
             "`newsdesk feeds list` shows the fault of each"

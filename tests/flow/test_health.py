@@ -76,3 +76,24 @@ def test_a_host_that_refuses_every_page_is_told_and_others_are_not(tmp_path: Pat
     (alert,) = alerts
     assert (alert.name, alert.grave) == ("host_failing", False)
     assert alert.evidence == "127.0.0.2: forbidden, 5 of 5 pages"
+
+
+def test_a_feed_known_to_be_ill_does_not_fail_a_run_in_which_it_is_asked_alone(
+    tmp_path: Path,
+) -> None:
+    with NewsSite() as site:
+        for name in ("/good", "/broken"):
+            site.publish(name, rss([(site.url("/a"), "A")]), content_type="text/xml")
+        home, clock = Home(tmp_path, [site.url("/good"), site.url("/broken")]), Clock()
+        with home.desk(clock) as desk:
+            discover(desk)
+            site.withdraw("/broken")
+            clock.time += timedelta(hours=25)
+            discover(desk)
+            clock.time += timedelta(minutes=35)
+            alone = discover(desk)
+            site.withdraw("/good")
+            with pytest.raises(RunFailed, match=r"every feed failed \(2 of 2\)"):
+                discover(desk, ask_all=True)
+
+    assert (alone["feeds"], alone["not_found"]) == (1, 1)

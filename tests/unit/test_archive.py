@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -104,3 +105,13 @@ def test_a_writer_killed_at_any_moment_leaves_readable_records(tmp_path: Path) -
     (file,) = tmp_path.iterdir()
     places = [Place(file=file.name, offset=o, length=n - o) for o, n in pairwise(written)]
     assert [Archive(tmp_path).read(place) for place in places] == [PAGE] * len(places)
+
+
+def test_no_file_of_the_archive_is_named_by_a_page(tmp_path: Path) -> None:
+    hostile = replace(PAGE, url="http://a.example/../../x", final_url="http://../%2e%2e/CON\\..")
+
+    with Archive(tmp_path / "archive") as archive:
+        place = archive.append(hostile)
+
+    assert re.fullmatch(r"newsdesk-\d{20}-\d+\.warc\.gz", place.file)
+    assert [path.name for path in tmp_path.rglob("*.*")] == [place.file]

@@ -2,10 +2,11 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from storage.corpus import (
@@ -179,3 +180,18 @@ def test_a_folder_that_cannot_be_made_says_what_to_set(tmp_path: Path) -> None:
 def test_an_unknown_scheme_is_refused() -> None:
     with pytest.raises(StorageError, match="unknown scheme"):
         open_corpus("gopher://corpus")
+
+
+@given(number=st.integers(0, 10**9), title=st.text(min_size=1), block=st.text(min_size=1))
+@example(number=7, title="../../etc/passwd", block=".hidden")
+@example(number=7, title="CON", block="a\\b:c")
+def test_no_word_of_a_story_is_in_its_files_name(number: int, title: str, block: str) -> None:
+    try:
+        data = render(compose(title, [block]))
+    except FormatError:
+        data = (title + block).encode(errors="replace")
+
+    name = name_of(number, data)
+
+    assert re.fullmatch(r"[0-9]{3,10}_[0-9a-f]{16}\.txt", name)
+    assert Path("/corpus", name).resolve().parent == Path("/corpus")
