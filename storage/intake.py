@@ -35,7 +35,7 @@ _Add = Callable[[Connection, Any, Sequence[Any]], None]  # inserts the rows that
 
 _KNOWN = [
     schema.entry.c[name]
-    for name in ("id", "url", "source", "guid", "title", "hash", "published", "state", "versions")
+    for name in ("id", "url", "source", "guid", "title", "hash", "published", "versions")
 ]
 
 
@@ -195,6 +195,8 @@ def _edited(connection: Connection, row: Row[Any], entry: Entry, now: datetime) 
     A story that was kept, or waits to be judged, has its page fetched again.
     """
     e, v, content = schema.entry.c, schema.verdict.c, schema.content
+    # locked before all else, in the order in which verdicts lock
+    state = connection.scalar(select(e.state).where(e.id == row.id).with_for_update())
     before = select(e.id, e.versions + 1, literal(now), e.title, e.summary, e.updated)
     names = ["entry", "number", "until", "title", "summary", "updated"]
     connection.execute(schema.version.insert().from_select(names, before.where(e.id == row.id)))
@@ -205,7 +207,7 @@ def _edited(connection: Connection, row: Row[Any], entry: Entry, now: datetime) 
     connection.execute(delete(content).where(content.c.entry == row.id))
     if entry.content:
         connection.execute(content.insert().values(entry=row.id, html=entry.content))
-    if row.state != NEW:
+    if state != NEW:
         changed |= {"attempts": 0, "next_try": func.coalesce(e.next_try, now + SETTLED)}
     return changed
 
