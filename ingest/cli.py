@@ -216,6 +216,33 @@ def feeds_enable(url: str, as_json: Json = False) -> None:
     _show(runs.enable_feed(url), as_json, _pairs)
 
 
+@feeds_app.command("discover")
+def feeds_discover(
+    site: Annotated[str, typer.Argument(help="One of its pages, such as its home page.")],
+    add: Annotated[bool, typer.Option("--add", help="Write the best into the feeds file.")] = False,
+    nation: Annotated[str, typer.Option(help="uk, england, scotland, wales ...")] = "uk",
+    kind: Annotated[str, typer.Option(help="press, government, charity ...")] = "press",
+    as_json: Json = False,
+) -> None:
+    """Look for a site's feeds, or else its sitemap; status 1 when there is none."""
+    found = runs.discover_feeds(site, add, nation, kind)
+    _show(found, as_json, _finds)
+    if not any(find["entries"] or find["outcome"] == "known" for find in found["finds"]):
+        raise typer.Exit(BAD)
+
+
+@feeds_app.command("rediscover")
+def feeds_rediscover(
+    urls: Annotated[list[str] | None, typer.Argument(help="Dead feeds when left out.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Write it into the feeds file.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look on their own sites for the new addresses of feeds that died."""
+    with _bars() as watch:
+        answers = runs.rediscover_feeds(urls or [], apply, watch)
+    _show(answers, as_json, _rediscovered)
+
+
 @feeds_app.command("import")
 def feeds_import(file: Path, as_json: Json = False) -> None:
     """Add the feeds of an OPML file to the feeds file."""
@@ -440,6 +467,25 @@ def _checks(answers: list[dict[str, Any]]) -> None:
             _text(answer["detail"]),
         )
     out.print(table)
+
+
+def _finds(found: Mapping[str, Any]) -> None:
+    table = _table("address", "via", "outcome", "entries", "newest", "found", "title")
+    for one in found["finds"]:
+        newest = f"{one['newest']:%d %b %Y}" if one["newest"] else "-"
+        said = (one["url"], one["via"], one["outcome"], one["entries"], newest, one["how"])
+        table.add_row(*map(_text, said), _text(one["title"]))
+    if table.row_count:
+        out.print(table)
+    added = f"; added {found['added']}" if found["added"] else ""
+    out.print(_text(f"asked {found['asked']} URLs{added}"))
+
+
+def _rediscovered(answers: list[dict[str, Any]]) -> None:
+    for one in answers:
+        out.print(_text(f"{one['url']} -> {one['new'] or '-'} ({one['detail']})"), soft_wrap=True)
+    if not answers:
+        out.print("no feed is dead")
 
 
 def _examples(done: Mapping[str, Any]) -> None:

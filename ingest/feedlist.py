@@ -109,6 +109,20 @@ def add(path: Path, feed: Feed) -> None:
         file.write(after)
 
 
+def move(path: Path, old: str, new: str) -> None:
+    """Write a feed's new URL in place of its old one; not a byte else changes.
+
+    Raises SettingsError as load does, or when no line sets that URL; before anything is written.
+    """
+    before = path.read_text(encoding="utf-8")
+    line = re.compile(rf"(?m)^(\s*url\s*=\s*)([\"']){re.escape(old)}\2")
+    after, found = line.subn(lambda start: start[1] + _quoted(new), before, count=1)
+    if not found:
+        raise SettingsError(f'{path}: no line reads url = "{old}"; write the new URL there: {new}')
+    _feeds(after, path)
+    path.write_text(after, encoding="utf-8", newline="")
+
+
 def from_opml(content: bytes) -> tuple[tuple[Feed, ...], tuple[str, ...]]:
     """Read the feeds of an OPML file (opml.org/spec2.opml), and say what was left out.
 

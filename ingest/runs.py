@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import structlog
 
@@ -13,14 +14,16 @@ from ingest import settings as environment
 from ingest.desk import Desk
 from ingest.discover import answered, check, look
 from ingest.discover import discover as _discover
-from ingest.errors import RunFailed, SettingsError
+from ingest.errors import FetchError, RunFailed, SettingsError
 from ingest.fetch import fetch as _fetch
 from ingest.likeness import side_by_side
 from ingest.score import check as check_examples
 from ingest.score import explain
+from ingest.scout import Find, dead, scout
 from ingest.sift import adopt as _adopt
 from ingest.sift import points, reread
 from ingest.sift import sift as _sift
+from ingest.sources import Listing
 from ingest.urls import canonical
 from storage.corpus import parse
 from storage.errors import NewsError
@@ -155,10 +158,77 @@ def add_feed(url: str, title: str, nation: str, kind: str, note: str = "") -> di
             url=url, title=title or listing.title or url, nation=nation, kind=kind, note=note
         )
         feedlist.add(desk.settings.feeds, replace(feed, url=desk.secrets.revealed(url)))
-        desk.catalog.list_feeds([*desk.feeds, feed])
-        after = answered(desk, feed, FeedState(url=url), listing)
-        taken = desk.catalog.polled(after, listing.entries, desk.now(), listing.refused)
-        return {**asdict(feed), "entries": len(listing.entries), "entries_new": taken.new}
+        return {**asdict(feed), "entries": len(listing.entries), **_first(desk, feed, listing)}
+
+
+def _first(desk: Desk, feed: Feed, listing: Listing) -> dict[str, int]:
+    """Take what was asked before a feed was in the feeds file as its first poll."""
+    desk.catalog.list_feeds([*desk.feeds, feed])
+    after = answered(desk, feed, FeedState(url=feed.url), listing)
+    taken = desk.catalog.polled(after, listing.entries, desk.now(), listing.refused)
+    return {"entries_new": taken.new}
+
+
+def discover_feeds(site: str, add: bool, nation: str, kind: str) -> dict[str, Any]:
+    """Look for a site's feeds, see ingest.scout; with `add`, the best goes into the feeds file.
+
+    Returns `finds`, `asked` (how many URLs) and `added` (a URL or None). That request is its
+    first poll, too. Raises FetchError when the site's page cannot be had.
+    """
+    with _desk() as desk:
+        found = scout(desk, site)
+        best = found.best(site) if add else None
+        if best:
+            feed = Feed(
+                url=best.url, title=best.title or best.url, nation=nation, kind=kind, via=best.via
+            )
+            feedlist.add(desk.settings.feeds, feed)
+            if best.listing:
+                _first(desk, feed, best.listing)
+        finds = [_shown(find) for find in found.finds]
+        return {"finds": finds, "asked": found.asked, "added": best.url if best else None}
+
+
+def rediscover_feeds(
+    urls: Sequence[str] = (), apply: bool = False, watch: Watch = unwatched
+) -> list[dict[str, Any]]:
+    """Look on their sites for the feeds of these URLs; without URLs, for those that are dead.
+
+    Each answer has `url`, `new` (a URL or None), `detail` and, for a new one, what _shown has.
+    With `apply` a new feed's URL replaces the old one in the feeds file. Raises SettingsError
+    for a URL that is not in it.
+    """
+    with _desk(watch) as desk:
+        states = desk.catalog.feed_states()
+        listed = {feed.url: feed for feed in desk.feeds}
+        if unknown := [url for url in urls if url not in listed]:
+            raise SettingsError(f"{unknown[0]} is not in {desk.settings.feeds}; see `feeds list`")
+        lost = [feed for feed in desk.feeds if dead(feed, states.get(feed.url))]
+        wanted = [listed[url] for url in urls] or lost
+        steps = (_rediscovered(desk, feed, apply) for feed in wanted)
+        return list(desk.watched("rediscover", steps, len(wanted)))
+
+
+def _rediscovered(desk: Desk, feed: Feed, apply: bool) -> dict[str, Any]:
+    try:
+        found = scout(desk, urljoin(feed.url, "/"))
+    except FetchError as error:
+        return {"url": feed.url, "new": None, "detail": str(error)}
+    best = found.best(feed.url)
+    if best is None:
+        return {"url": feed.url, "new": None, "detail": f"nothing in {found.asked} URLs"}
+    if apply and best.listing:
+        feedlist.move(desk.settings.feeds, feed.url, best.url)
+        _first(desk, replace(feed, url=best.url), best.listing)
+        detail = "applied"
+    else:
+        detail = "proposed" if best.listing else "proposed: add it by hand, via sitemap"
+    return {**_shown(best), "url": feed.url, "new": best.url, "detail": detail}
+
+
+def _shown(find: Find) -> dict[str, Any]:
+    names = ("url", "via", "how", "outcome", "title", "entries", "newest")
+    return {name: getattr(find, name) for name in names}
 
 
 def check_feeds(urls: Sequence[str] = (), watch: Watch = unwatched) -> list[dict[str, Any]]:

@@ -84,6 +84,10 @@ class Robots:
         seconds = self._of(url).parsed.crawl_delay("us")
         return None if seconds is None else timedelta(seconds=min(seconds, 86400.0))
 
+    def sitemaps(self, url: str) -> list[str]:
+        """Return the sitemaps that its host's robots.txt names, as written."""
+        return list(self._of(url).parsed.sitemaps)
+
     def _of(self, url: str) -> _Rules:
         origin, now = _origin(url), self._now()
         with self._locks.setdefault(origin, threading.Lock()):
