@@ -72,29 +72,22 @@ def read_xml(text: str, base_url: str) -> Reading:
 
 
 def _read(text: str, base: str) -> Reading:
-    strict, loose = _Strict(base, None, "utf-8"), _Loose(base, None, "utf-8", {})
+    note, parser = "", _Strict(base, None, "utf-8")
     reader = _Reader(namespaceHandling=1)
-    reader.setContentHandler(strict)
+    reader.setContentHandler(parser)
     try:
-        reader.parse(io.BytesIO(text.encode()))
-        return _reading(strict, "")
+        try:
+            reader.parse(io.BytesIO(text.encode()))
+        except (SAXException, *_SLIPS) as error:
+            note, parser = f"{_named(error)}; ", _Loose(base, None, "utf-8", {})
+            if len(text) > MAX_MENDED:
+                note += f"only its first {MAX_MENDED} characters were read; "
+            parser.feed(text[:MAX_MENDED])
     except _EnoughError as enough:
-        return _reading(strict, str(enough))
-    except (SAXException, *_SLIPS) as error:
-        note = _named(error)
-    try:
-        loose.feed(text[:MAX_MENDED])
-    except _EnoughError as enough:
-        note = f"{note}; {enough}"
+        note += str(enough)
     except _SLIPS as error:
-        note = f"{note}; read until {_named(error)}"
-    if len(text) > MAX_MENDED:
-        note = f"{note}; only its first {MAX_MENDED} characters were read"
-    return _reading(loose, note)
-
-
-def _reading(parser: Any, note: str) -> Reading:  # feedparser has no types
-    return Reading(parser.version, parser.feeddata, parser.entries, note)
+        note += f"read until {_named(error)}"
+    return Reading(parser.version, parser.feeddata, parser.entries, note.removesuffix("; "))
 
 
 def _named(error: Exception) -> str:
@@ -165,8 +158,7 @@ class _Strict(_Lean, StrictFeedParser):  # type: ignore[misc]  # feedparser has 
         super().startElementNS(name, qname, attributes)
 
 
-class _Loose(_Lean, LooseFeedParser):  # type: ignore[misc]  # feedparser has no types
-    pass
+class _Loose(_Lean, LooseFeedParser): ...  # type: ignore[misc]  # feedparser has no types
 
 
 class _Reader(ExpatParser):
