@@ -160,9 +160,9 @@ def believable(link: str, url: str) -> str:
     """
     try:
         link = canonical(link)
+        if not same_site(link, url) or is_home_page(link) > is_home_page(url):
+            return ""
     except ValueError:
-        return ""
-    if not same_site(link, url) or is_home_page(link) > is_home_page(url):
         return ""
     there, here = urlsplit(link), urlsplit(url)
     path, own = there.path.rstrip("/"), _AMP.sub("", here.path).rstrip("/")

@@ -64,6 +64,12 @@ def test_a_plain_page_gives_its_title_and_paragraphs() -> None:
     assert pickle.loads(pickle.dumps(found)) == found
 
 
+def test_a_page_of_no_known_url_is_read_and_no_link_of_its_own_believed() -> None:
+    found = read(html(article(*STORY), f'<link rel="canonical" href="{URL}">'), url="")
+
+    assert (found.blocks, found.canonical) == (STORY, "")
+
+
 # The layouts of the five files the corpus began with, told anew.
 
 
