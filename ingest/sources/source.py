@@ -80,13 +80,13 @@ def ask(
         etag=etag,
         last_modified=last_modified,
         digest=digest,
-        timing=Timing(fresh=_fresh(page)),
+        timing=Timing(fresh=fresh_for(page)),
         answered_at=page.final_url,
         moved=page.moved,
     )
 
 
-def _fresh(page: Page) -> timedelta | None:
+def fresh_for(page: Page) -> timedelta | None:
     """Return for how long the answer says it stays fresh, from now on (RFC 9111 section 4.2).
 
     max-age less Age; Expires, less Date, only without max-age. no-cache and must-revalidate do

@@ -388,6 +388,33 @@ def test_a_redirect_is_followed_and_every_hop_recorded(
 
 
 @pytest.mark.parametrize(
+    ("statuses", "moved"),
+    [
+        ([], None),
+        ([301], "/1"),
+        ([308, 301], "/2"),
+        ([301, 302], "/1"),
+        ([301, 302, 301], "/1"),
+        ([302, 301], None),
+        ([303], None),
+        ([307], None),
+    ],
+    ids=str,
+)
+def test_a_page_tells_how_far_it_moved_for_good(
+    site: NewsSite, statuses: list[int], moved: str | None
+) -> None:
+    for n, status in enumerate(statuses):
+        site.redirect(f"/{n}", f"/{n + 1}", status)
+    site.publish(f"/{len(statuses)}", "text")
+
+    page = WEB.get(site.url("/0"))
+
+    assert page.final_url == site.url(f"/{len(statuses)}")
+    assert page.moved == (site.url(moved) if moved else None)
+
+
+@pytest.mark.parametrize(
     ("location", "path"),
     [
         ("/new", "/new"),
