@@ -7,16 +7,18 @@ without a lock 243 of 250 stories came in more than once, with it none).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
 from sqlalchemy import (
     Connection,
     Engine,
     RowMapping,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -51,9 +53,17 @@ PATIENCE = 60_000  # milliseconds to wait for another writer, on SQLite
 _LOCK = 0x6E657773  # "news": the one advisory lock that admissions and upgrades share
 PAST = 30  # polls remembered of each feed: as many as rss-fetcher keeps
 
+# Built once: for what runs at every request, building them took longer than running them.
+_HELD = tuple(field.name for field in fields(HostState))
+_HOST = select(*(schema.host.c[name] for name in _HELD))
+_HOST = _HOST.where(schema.host.c.host == bindparam("at")).with_for_update()
+_SET_HOST = update(schema.host).where(schema.host.c.host == bindparam("at"))
+_FREE_HOST = _SET_HOST.where(schema.host.c.holder == bindparam("by"))
+_SET_FEED = update(schema.feed).where(schema.feed.c.url == bindparam("at"))
+
 
 def _tune(connection: Any, _record: object) -> None:
-    """Set up one SQLite connection; we begin transactions ourselves (see _begin)."""
+    """Set up one SQLite connection; we begin transactions ourselves."""
     connection.isolation_level = None
     for pragma in (
         "journal_mode=WAL",
@@ -63,11 +73,6 @@ def _tune(connection: Any, _record: object) -> None:
         "wal_autocheckpoint=16000",  # measured: p95 of an insert 8.7 -> 5.4 ms
     ):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextmanager
@@ -88,16 +93,17 @@ class Catalog(Answers):
             where = make_url(url)
             if where.get_backend_name() == "sqlite" and where.database:
                 Path(where.database).parent.mkdir(parents=True, exist_ok=True)
-            self._engine: Engine = create_engine(where, pool_pre_ping=True)
+            self._sqlite = where.get_backend_name() == "sqlite"
+            self._engine: Engine = create_engine(where, pool_pre_ping=not self._sqlite)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise StorageError(
                 "NEWS_CATALOG is no URL of a database we can open: use "
                 "sqlite:////folder/catalog.sqlite or postgresql+psycopg://user:password@host/name"
             ) from error
-        self._sqlite = where.get_backend_name() == "sqlite"
+        # SQLite lets one write at a time, and lets others sleep and try again: threads line up
+        self._line: AbstractContextManager[Any] = Lock() if self._sqlite else nullcontext()
         if self._sqlite:
             event.listen(self._engine, "connect", _tune)
-            event.listen(self._engine, "begin", _begin)
         try:
             with self._write() as connection:
                 self._lock(connection)
@@ -118,12 +124,16 @@ class Catalog(Answers):
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with _told(), self._engine.execution_options(writes=True).begin() as connection:
+        with self._line, _told(), self._engine.begin() as connection:
+            if self._sqlite:  # not by an event of the engine: those cost at each statement
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         with _told(), self._engine.connect() as connection:
+            if self._sqlite:
+                connection.exec_driver_sql("BEGIN")
             yield connection
 
     def _lock(self, connection: Connection) -> None:
@@ -195,9 +205,7 @@ class Catalog(Answers):
                 kept["outcome"] = "new" if taken.new else "nothing_new"
             polled = (now.isoformat(), kept["outcome"], taken.new)
             kept["past"] = [*state.past, polled][-PAST:]
-            connection.execute(
-                update(schema.feed).where(schema.feed.c.url == state.url).values(kept)
-            )
+            connection.execute(_SET_FEED, {"at": state.url, **kept})
         return taken
 
     def _refuse(
@@ -421,16 +429,15 @@ class Catalog(Answers):
         `decide` is called while nobody else can change what is remembered of that host: it reads
         the clock itself, and returns what to remember from now on, and the wait.
         """
-        c = schema.host.c
-        names = [field.name for field in fields(HostState)]
-        query = select(*(c[name] for name in names)).where(c.host == host).with_for_update()
         with self._write() as connection:
-            row = connection.execute(query).mappings().first()
+            row = connection.execute(_HOST, {"at": host}).mappings().first()
             if row is None:
                 self._add(connection, schema.host, [{"host": host}])
-                row = connection.execute(query).mappings().one()
+                row = connection.execute(_HOST, {"at": host}).mappings().one()
             state, wait = decide(HostState(**row))
-            connection.execute(update(schema.host).where(c.host == host).values(asdict(state)))
+            connection.execute(
+                _SET_HOST, {"at": host, **{name: getattr(state, name) for name in _HELD}}
+            )
             return wait
 
     def release(self, host: str, holder: str, now: datetime, rest: datetime | None) -> None:
@@ -438,12 +445,9 @@ class Catalog(Answers):
 
         Changes nothing when the lease is over and somebody else has the turn.
         """
-        c = schema.host.c
         kept = {"holder": None, "until": now, **({"rest_until": rest} if rest else {})}
         with self._write() as connection:
-            connection.execute(
-                update(schema.host).where(c.host == host, c.holder == holder).values(kept)
-            )
+            connection.execute(_FREE_HOST, {"at": host, "by": holder, **kept})
 
     def load_robots(self, origin: str) -> tuple[str, int, datetime] | None:
         """Return the text, status and time of an origin's robots.txt as last fetched."""

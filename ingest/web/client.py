@@ -4,7 +4,7 @@ import logging
 import re
 import zlib
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -17,7 +17,7 @@ from ingest.errors import Fault, FetchError
 from ingest.secrets import NAMES, Secrets
 from ingest.web.guard import MAX_URL, Guard, Network, Refusal, Resolve, admitted, look_up
 from ingest.web.pace import retry_after
-from ingest.web.wire import Clock, Transport, Wire
+from ingest.web.wire import Clock, Wire
 from storage.model import Page
 
 # Entered with each URL about to be asked, left once it has answered; to be told the answer.
@@ -50,8 +50,8 @@ def redacted(url: str) -> str:
 class Web:
     """Asks for pages on behalf of many threads; each `get` has its own connection and clock.
 
-    An httpx.Client whose transport dials only what the guard allows (`ingest.web.wire`). It gets
-    finished requests, so that no cookie, header, proxy or netrc entry of its own comes in. No
+    A bare httpcore connection that dials only what the guard allows (`ingest.web.wire`): there
+    is nothing in it that could add a cookie, header, proxy or netrc entry of its own. No
     connection is kept between calls: a host is asked every few seconds at most, and one kept so
     long is often found closed, or another's.
     """
@@ -116,8 +116,6 @@ class Web:
             page = self._followed(url, hops, headers, max_redirects, max_bytes, may_ask)
         except Refusal as refusal:
             raise _failed(url, hops, refusal.fault, refusal.detail) from refusal
-        except (InvalidURL, httpx.RemoteProtocolError) as error:  # httpx looks at redirects, too
-            raise _failed(url, hops, Fault.BAD_URL, "a redirect to what is not a URL") from error
         except httpcore.ConnectTimeout as error:
             raise _failed(url, hops, Fault.TIMEOUT_CONNECT, "no connection in time") from error
         except httpcore.TimeoutException as error:
@@ -161,25 +159,30 @@ class Web:
     ) -> Page:
         """Send one request; read the body only of a 2xx, and leave nothing open."""
         sent = [(name.encode(), value.encode("latin-1")) for name, value in headers]
-        request = httpx.Request("GET", self._secrets.revealed(str(url)), headers=sent)
+        shown = str(url)
+        asked = self._secrets.revealed(shown)
+        where = url if asked == shown else URL(asked)
+        target = httpcore.URL(
+            scheme=where.raw_scheme, host=where.raw_host, port=where.port, target=where.raw_path
+        )
         wire = Wire(self._guard, clock)
-        with (
-            httpx.Client(transport=Transport(wire, self._tls), trust_env=False) as client,
-            closing(client.send(request, stream=True, follow_redirects=False)) as response,
-        ):
+        with httpcore.HTTPConnection(target.origin, self._tls, network_backend=wire) as connection:
+            response = connection.handle_request(
+                httpcore.Request("GET", target, headers=[(b"Host", where.netloc), *sent])
+            )
             wire.in_headers = False
             page = Page(
-                url=str(url),
-                final_url=str(url),
-                status=response.status_code,
-                headers=tuple(self._header(*pair) for pair in response.headers.raw),
+                url=shown,
+                final_url=shown,
+                status=response.status,
+                headers=tuple(self._header(*pair) for pair in response.headers),
                 payload=b"",
                 content=b"",
                 fetched=self._now(),
             )
-            if not 200 <= response.status_code < 300:
+            if not 200 <= response.status < 300:
                 return page
-            payload, content = _read(page, response.iter_raw(), max_bytes)
+            payload, content = _read(page, response.iter_stream(), max_bytes)
         page = replace(page, payload=payload, content=content, fetched=self._now())
         if (hidden := self._secrets.masked_bytes(content)) == content:
             return page

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpcore
-import httpx
 
 from ingest.errors import Fault
 from ingest.web.guard import Guard, Refusal
@@ -69,39 +68,6 @@ class Wire(httpcore.NetworkBackend):
                 return _Stream(stream, self, self._clock)
         assert failure is not None  # the guard returns at least one address
         raise failure
-
-
-class Transport(httpx.BaseTransport):
-    """httpx's way to a wire; errors stay httpcore's, which tell more apart."""
-
-    def __init__(self, wire: Wire, tls: ssl.SSLContext) -> None:
-        self._pool = httpcore.ConnectionPool(ssl_context=tls, network_backend=wire)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request without a body; the response's body is still to be read."""
-        url = request.url
-        target = httpcore.URL(
-            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-        )
-        answer = self._pool.handle_request(
-            httpcore.Request(request.method, target, headers=request.headers.raw)
-        )
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
-
-    def close(self) -> None:
-        """Close the connection, whatever is still under way on it."""
-        self._pool.close()
-
-
-class _Body(httpx.SyncByteStream):
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._answer.iter_stream()
-
-    def close(self) -> None:
-        self._answer.close()
 
 
 class _Stream(httpcore.NetworkStream):

@@ -377,14 +377,15 @@ def test_a_redirect_is_followed_and_every_hop_recorded(
     site: NewsSite, other: NewsSite, status: int
 ) -> None:
     there = other.publish("/new", "text")
-    here = site.redirect("/old", there, status=status)
+    headers = {"Location": there, "Set-Cookie": "id=1; Domain=127.0.0.2"}
+    here = site.publish("/old", "", status=status, headers=headers)
 
     page = WEB.get(here, etag='"e"')
 
     assert (page.url, page.final_url, page.hops) == (here, there, (here, there))
     assert page.content == b"text"
     assert other.asked[0].headers["if-none-match"] == '"e"'
-    assert "referer" not in other.asked[0].headers
+    assert {"referer", "cookie", "authorization"}.isdisjoint(other.asked[0].headers)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ def fault(robots: Robots, url: str) -> Fault:
         ("User-agent: *\nDisallow: /caf%C3%A9", "/caf\u00e9", False),
         ("User-agent: *\nDisallow: /", "/robots.txt", True),
         ("<html><body>Not found</body></html>", "/story", True),
+        ("\ufeffUser-agent: *\nDisallow: /a", "/a", False),  # holyrood.com has a BOM
     ],
 )
 def test_rules_are_read_as_the_rfc_has_them(
