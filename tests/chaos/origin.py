@@ -123,8 +123,8 @@ class Origin:
     def url(self, feed: Feed) -> str:
         return self._url(feed.host, feed.path, feed.secure)
 
-    def story_url(self, story: Story) -> str:
-        return self._url(story.host, story.path)
+    def story_url(self, story: Story, renamed: bool = False) -> str:
+        return self._url(story.host, story.renamed_path if renamed else story.path)
 
     def _url(self, host: int, path: str, secure: bool = False) -> str:
         scheme, port = ("https", self.tls_port) if secure else ("http", self.port)
@@ -209,6 +209,9 @@ class Origin:
             to.say(note.status, b"it was here")
         elif story.kind == "pdf":
             to.say(200, b"%PDF-1.4 no text", "application/pdf")
+        elif story.renamed_at is not None and path == story.path and note.at >= story.renamed_at:
+            note.status = 301
+            to.say(301, b"", headers={"Location": self._url(story.host, story.renamed_path)})
         elif story.kind == "moved" and not there:
             note.status = 301
             to.say(301, b"", headers={"Location": self._url(story.moved_to, story.moved_path)})
@@ -232,7 +235,7 @@ class Origin:
         return places[number % len(places)]
 
     def _html(self, story: Story) -> bytes:
-        title, told = self.world.text(story)
+        title, told = self.world.text(story, self.clock.seconds)
         day = (self.clock.START + timedelta(seconds=story.published)).isoformat()
         said = "".join(f"<p>{part}</p>" for part in told)
         return (
@@ -353,13 +356,17 @@ class Origin:
         fresh = [s for s in shown if s.published > at - STAY]
         shown = (fresh if len(fresh) > NEWEST else shown[-NEWEST:])[::-1]
         changed = shown[0].published if shown else 0.0
+        turns = (turn for s in shown for turn in (s.renamed_at, s.edited_at))
+        over = [turn for turn in turns if turn is not None and turn <= at]
+        changed = max([changed, *over])
         new_guids = feed.new_guids_at is not None and at >= feed.new_guids_at
         if new_guids:
             changed = max(changed, feed.new_guids_at or 0.0)
-        key = (feed.number, (shown[0].number, shown[-1].number, new_guids) if shown else ())
+        version = (len(over), shown[0].number, shown[-1].number, new_guids) if shown else ()
+        key = (feed.number, version)
         if key not in self._shown:
-            self._shown[key] = _render(self, feed, shown, "new-" if new_guids else "")
-        return self._shown[key], f"{len(shown)}-{key[1]}", changed
+            self._shown[key] = _render(self, feed, shown, "new-" if new_guids else "", at)
+        return self._shown[key], f"{len(shown)}-{version}", changed
 
 
 def _validators(feed: Feed, version: str, changed: float) -> tuple[str | None, str | None]:
@@ -381,13 +388,14 @@ def _http_date(moment: datetime) -> str:
     return format_datetime(moment, usegmt=True)
 
 
-def _render(origin: Origin, feed: Feed, stories: list[Story], guids: str) -> bytes:
+def _render(origin: Origin, feed: Feed, stories: list[Story], guids: str, at: float) -> bytes:
     told = []
     for story in stories:
-        link = origin.story_url(story)
+        renamed = story.renamed_at is not None and at >= story.renamed_at
+        link = origin.story_url(story, renamed)
         if story.kind == "tracked":
             link += f"?utm_source=feed{feed.number}&utm_medium=rss"
-        title, _ = origin.world.text(story)
+        title, _ = origin.world.text(story, at)
         day = origin.clock.START + timedelta(seconds=story.published)
         told.append((link, escape(title), f"{guids}story-{story.number}", day))
     show = {"rss": _rss, "atom": _atom, "rdf": _rdf, "json": _json}[feed.format]

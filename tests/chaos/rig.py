@@ -160,7 +160,7 @@ class Rig:
             if not self.calm or tick % a_day == 0:
                 self.verb("discover")
                 self.verb("fetch")
-            if tick % (a_day * (5 if self.calm else 2)) == a_day - 1:
+            if tick % (a_day * (5 if self.calm else 3)) == a_day - 1:
                 self.verb("sift")
             if not self.calm and self.chance.random() < 0.15:  # nothing may be asked too early
                 self.clock.wind_to(self.clock.seconds + 20 * 60)

@@ -76,10 +76,16 @@ class Story:
     group: int | None = None  # exact copies: one of a group is kept
     faults: tuple[str, ...] = ()  # of the first requests for its page
     moved_to: int = 0  # the host that its page went to, if it did
+    renamed_at: float | None = None  # from then on its feed has another link to it
+    edited_at: float | None = None  # from then on it and its page say more
 
     @property
     def moved_path(self) -> str:
         return f"/archive/{self.number}"
+
+    @property
+    def renamed_path(self) -> str:
+        return f"/news/{self.number}-as-it-is-called-now"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,6 +135,8 @@ class World:
             feed.stories.sort(key=lambda story: (story.published, story.number))
         self._faults()
         self.by_path = {(s.host, s.path): s for s in self.stories}
+        renamed = [s for s in self.stories if s.renamed_at is not None]
+        self.by_path |= {(s.host, s.renamed_path): s for s in renamed}
         self.feed_at = {(f.host, f.path): f for f in self.feeds}
         self.feed_at |= {(f.moved_host, f.moved_path): f for f in self.feeds if f.moves_at}
         moved = [s for s in self.stories if s.kind == "moved"]
@@ -220,6 +228,10 @@ class World:
             story.kind = "moved"
         elif dice < 0.20:
             story.kind = "tracked"
+        elif dice < 0.22 and feed.format != "rdf" and feed.new_guids_at is None:
+            story.kind, story.renamed_at = "renamed", max(at, 0.0) + 3 * DAY
+        elif dice < 0.25:  # when it has long been kept, whatever failed before
+            story.kind, story.edited_at = "edited", max(at, 0.0) + 7.5 * DAY
         if host.delay and host.delay > 120:
             story.expected = ("robots_denied",)
         return story
@@ -279,7 +291,7 @@ class World:
         page_kinds, slow_kinds = _turns(WIRE), _turns(SLOW)
         slow = set(chance.sample(range(len(self.stories)), max(2, len(self.stories) // 150)))
         for story in self.stories:
-            healthy = story.kind in ("plain", "exact", "near", "tracked", "moved")
+            healthy = story.kind in ("plain", "exact", "near", "tracked", "moved", "edited")
             host = self.hosts[story.host]
             near = _fails_about(host, story.published)
             if story.kind == "moved":
@@ -303,8 +315,11 @@ class World:
 
     # --- what follows from it ------------------------------------------------------------------
 
-    def text(self, story: Story) -> tuple[str, list[str]]:
+    def text(self, story: Story, at: float = 0.0) -> tuple[str, list[str]]:
+        """Return a story's title and paragraphs as they are at that time."""
         title, told = _prose(story.seed)
+        if story.edited_at is not None and at >= story.edited_at:
+            return f"{title}, at last", ["This page was changed after it was published.", *told]
         if story.kind == "near":  # an update: a sentence more, a paragraph less
             more = "A second reading of the plan is due before the week is out, we are told."
             return title, [*told[:3], more, *told[3:-1]]
