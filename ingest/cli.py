@@ -4,6 +4,7 @@ Exit status: 0 done; 1 done, and the answer is bad (a run in which everything fa
 that differ, an example that fails, nothing known); 2 not done: usage, settings, files, shelves.
 """
 
+import getpass
 import json
 import sys
 import time
@@ -33,6 +34,10 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 All = Annotated[bool, typer.Option("--all", help="Ask feeds that are not due, too.")]
+Again = Annotated[
+    bool, typer.Option("--again", help="Judge every page in the archive anew; tell what differs.")
+]
+Dry = Annotated[bool, typer.Option("--dry-run", help="With --again: tell, and change nothing.")]
 PATIENCE = 2.0  # seconds until a bar is shown
 WORST = 10  # feeds named in `status`
 COLOURS = {"well": "green", "new": "dim", "disabled": "dim"} | dict.fromkeys(
@@ -101,11 +106,13 @@ def fetch(as_json: Json = False) -> None:
 
 
 @app.command()
-def sift(as_json: Json = False) -> None:
+def sift(again: Again = False, dry_run: Dry = False, as_json: Json = False) -> None:
     """Judge the fetched pages; keep the stories that are new. Sends no request."""
     with _bars() as watch:
-        done = runs.sift(watch)
-    _show(done, as_json, _pairs)
+        if again:
+            _show(runs.sift_again(dry_run, watch=watch), as_json, _changes)
+        else:
+            _show(runs.sift(watch), as_json, _pairs)
 
 
 @app.command()
@@ -116,7 +123,26 @@ def adopt(as_json: Json = False) -> None:
     _show(done, as_json, _pairs)
 
 
+@app.command()
+def decide(
+    reference: Annotated[str, typer.Argument(help="A URL, a story's file or its number.")],
+    what: Annotated[str, typer.Argument(help="accept, refuse, not_a_copy, copy_of or wrong_text")],
+    why: Annotated[str, typer.Option(help="Your reason; it is kept.")],
+    by: Annotated[str, typer.Option(help="Who decides; you when left out.")] = "",
+    like: Annotated[str | None, typer.Option(help="The kept story meant by copy_of.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put a verdict right. It outranks the rules from then on, and `topic check` runs it."""
+    _show(runs.decide(reference, what, by or getpass.getuser(), why, like), as_json, _pairs)
+
+
 # questions
+
+
+@app.command()
+def decisions(as_json: Json = False) -> None:
+    """Show what people decided."""
+    _show(runs.decided(), as_json, _decisions)
 
 
 @app.command()
@@ -270,11 +296,24 @@ def feeds_export(
 
 @topic_app.command("check")
 def topic_check(as_json: Json = False) -> None:
-    """Run the topic file's own examples; status 1 when one fails."""
+    """Run the topic file's examples and what people decided; status 1 when one fails."""
     done = runs.check_topic()
     _show(done, as_json, _examples)
     if done["failures"]:
         raise typer.Exit(BAD)
+
+
+@topic_app.command("rescore")
+def topic_rescore(
+    topic: Annotated[
+        Path | None, typer.Option(help="A topic file to try; ours if left out.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show, story by story, what would change if the archive were judged now; changes nothing."""
+    with _bars() as watch:
+        changes = runs.sift_again(True, str(topic) if topic else None, watch)
+    _show(changes, as_json, _changes)
 
 
 @topic_app.command("explain")
@@ -488,12 +527,34 @@ def _rediscovered(answers: list[dict[str, Any]]) -> None:
         out.print("no feed is dead")
 
 
+def _changes(changes: list[dict[str, Any]]) -> None:
+    table = _table("story", "was", "score", "now", "score", "", "")
+    for one in changes:
+        was, now = (
+            f"{s:.2f}" if s is not None else "-" for s in (one["score_was"], one["score_now"])
+        )
+        done = "changed" if one["done"] else "[dim]would change[/dim]"
+        title = f"{_text(one['title'])}\n[dim]{_text(one['url'])}[/dim]"
+        reasons = _text(one["was"]), was, f"[bold]{_text(one['now'])}[/bold]", now
+        table.add_row(title, *reasons, done, f"[dim]{_text(one['evidence'])}[/dim]")
+    out.print(table if changes else "every verdict would be the same today")
+
+
+def _decisions(ruled: list[dict[str, Any]]) -> None:
+    table = _table("when", "who", "what", "was", "story", "why")
+    for one in ruled:
+        told = one["by"], one["what"], one["was"], one["story"].partition("\n")[0], one["why"]
+        table.add_row(f"{one['at']:%d %b %Y}", *map(_text, told))
+    out.print(table if ruled else "nobody has decided anything yet")
+
+
 def _examples(done: Mapping[str, Any]) -> None:
     failures = done["failures"]
     for line in failures:
         out.print(f"[red]fails[/red] {_text(line)}", soft_wrap=True)
-    passed = done["examples"] - len(failures)
-    out.print(f"{_text(done['topic'])}: {passed} of {done['examples']} examples pass")
+    number = done["examples"] + done["decisions"]
+    run = f"{done['examples']} examples and {done['decisions']} decisions"
+    out.print(f"{_text(done['topic'])}: {number - len(failures)} of {run} pass")
 
 
 @contextmanager

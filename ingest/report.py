@@ -108,7 +108,7 @@ def verify(desk: Desk) -> list[str]:
 
 def _corpus(desk: Desk) -> Iterator[str]:
     rows = {row["name"]: row for row in desk.catalog.stories()}
-    files = desk.corpus.names()
+    files, withdrawn = desk.corpus.names(), desk.catalog.names(withdrawn=True)
     for name in desk.corpus.strangers():
         yield f"corpus: {name}: no story file; move it away"
     for name in sorted(set(rows) - set(files)):
@@ -117,16 +117,18 @@ def _corpus(desk: Desk) -> Iterator[str]:
         data = desk.corpus.read(name)
         ours = name in rows and rows[name]["page_sha256"] is not None
         yield from (f"corpus: {breach}" for breach in validate(name, data, strict=ours))
-        if name not in rows:
+        if name not in rows and name not in withdrawn:
             yield f"corpus: {name}: not in the catalog; `newsdesk adopt` takes it up"
-        elif hashlib.sha256(data).hexdigest() != rows[name]["sha256"]:
+        elif name in rows and hashlib.sha256(data).hexdigest() != rows[name]["sha256"]:
             yield f"corpus: {name}: its bytes are not those that were kept"
         elif ours and name_of(rows[name]["number"], data) != name:
             yield f"corpus: {name}: its name is not that of its bytes"
     numbers = Counter(number for name in files if (number := number_of(name)) is not None)
     yield from (f"corpus: {number:03d}: used {n} times" for number, n in numbers.items() if n > 1)
+    for name in sorted(withdrawn.keys() & set(files)):
+        yield f"corpus: {name}: a person refused it and it is still there; `newsdesk sift` mends it"
     if numbers:
-        gaps = sorted(set(range(min(numbers), max(numbers))) - set(numbers))
+        gaps = sorted(set(range(min(numbers), max(numbers))) - {*numbers, *withdrawn.values()})
         yield from (f"corpus: {number:03d}: no file has this number" for number in gaps)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 import structlog
 
-from ingest import feedlist, report
+from ingest import decisions, feedlist, report
 from ingest import settings as environment
 from ingest.desk import Desk
 from ingest.discover import answered, check, look
@@ -54,6 +54,26 @@ def sift(watch: Watch = unwatched) -> dict[str, Any]:
     """Judge the fetched pages and keep the stories that are new."""
     with _desk(watch) as desk:
         return _recorded(desk, "sift", lambda: _sift(desk))
+
+
+def sift_again(
+    dry: bool, topic: str | None = None, watch: Watch = unwatched
+) -> list[dict[str, Any]]:
+    """Judge every entry with a page anew; see decisions.again. `topic` is another file to try."""
+    with _desk(watch, **({"topic": Path(topic)} if topic else {})) as desk:
+        return [asdict(change) for change in decisions.again(desk, dry=dry or bool(topic))]
+
+
+def decide(reference: str, what: str, by: str, why: str, like: str | None = None) -> dict[str, Any]:
+    """Record what a person says of a verdict, and act on it; see decisions.decide."""
+    with _desk() as desk:
+        return decisions.decide(desk, reference, what, by=by, why=why, like=like)
+
+
+def decided() -> list[dict[str, Any]]:
+    """Return every decision of a person, in order."""
+    with _desk() as desk:
+        return [asdict(decision) for decision in desk.catalog.decisions()]
 
 
 def poll(ask_all: bool = False, watch: Watch = unwatched) -> dict[str, dict[str, Any]]:
@@ -289,11 +309,19 @@ def export_opml() -> str:
 
 
 def check_topic() -> dict[str, Any]:
-    """Run the topic file's examples; `failures` says which fail, and how."""
+    """Run the topic file's examples and all that people decided; `failures` says what fails.
+
+    Of people's decisions those on the topic and those on copies are run: what was said of which
+    text is kept with each.
+    """
     with _desk() as desk:
-        topic = desk.topic
-        examples = len(topic.yes) + len(topic.no)
-        return {"topic": topic.name, "examples": examples, "failures": check_examples(topic)}
+        topic, ruled = desk.topic, desk.catalog.decisions()
+        return {
+            "topic": topic.name,
+            "examples": len(topic.yes) + len(topic.no),
+            "decisions": len({one.entry for one in ruled}),
+            "failures": [*check_examples(topic), *decisions.failures(desk)],
+        }
 
 
 def explain_topic(reference: str) -> dict[str, Any] | None:
@@ -326,8 +354,8 @@ def _story(desk: Desk, reference: str) -> Story | None:
 
 
 @contextmanager
-def _desk(watch: Watch = unwatched) -> Iterator[Desk]:
-    with Desk(environment.read(), watch=watch) as desk:
+def _desk(watch: Watch = unwatched, **other: Any) -> Iterator[Desk]:
+    with Desk(environment.read().model_copy(update=other), watch=watch) as desk:
         yield desk
 
 

@@ -17,7 +17,7 @@ from ingest.dates import LONDON
 from ingest.desk import Desk
 from ingest.errors import RunFailed
 from ingest.extract import Extract, Hints, Stated, extract, lost
-from ingest.filters import ALONE, BESIDE, Case, judge
+from ingest.filters import ALONE, BESIDE, Case, Filters, judge
 from ingest.filters.off_topic import UNREAD
 from ingest.fingerprint import fingerprint
 from ingest.health import BROKEN
@@ -99,7 +99,8 @@ def read(sheet: Sheet) -> Reading:
     return Reading(found, story, fingerprint(story), explain(topic, story.title, story.text))
 
 
-def _lost(fault: str, detail: str) -> Reading:
+def nothing_read(fault: str, detail: str) -> Reading:
+    """Return the reading of a page that cost its child process."""
     return Reading(lost(fault, detail))
 
 
@@ -126,7 +127,7 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
 def _verdicts(desk: Desk, total: int) -> Iterator[Verdict]:
     if not total:
         return
-    with Workers(read, _lost) as workers:
+    with Workers(read, nothing_read) as workers:
         while total > 0 and (batch := desk.catalog.to_sift(min(BATCH, total))):
             total -= len(batch)
             pages: deque[tuple[Waiting, Page]] = deque()
@@ -149,18 +150,23 @@ def _sheets(
             log.warning("page_lost", url=redacted(waiting.entry.url), detail=str(error))
             continue
         pages.append((waiting, page))
-        entry = waiting.entry
-        days = (
-            Stated(_day(entry.published), entry.date_source, entry.date_text),
-            Stated(_day(entry.updated), "updated", str(entry.updated)),
-        )
-        hints = Hints(
-            title=entry.title,
-            days=days,
-            first_seen=_day(waiting.first_seen),
-            fetched=page.fetched.date(),
-        )
-        yield (_sheet(desk, page, hints),)
+        yield (sheet_of(desk, waiting, page),)
+
+
+def sheet_of(desk: Desk, waiting: Waiting, page: Page) -> Sheet:
+    """Return what a child process is given of an entry's page."""
+    entry = waiting.entry
+    days = (
+        Stated(_day(entry.published), entry.date_source, entry.date_text),
+        Stated(_day(entry.updated), "updated", str(entry.updated)),
+    )
+    hints = Hints(
+        title=entry.title,
+        days=days,
+        first_seen=_day(waiting.first_seen),
+        fetched=page.fetched.date(),
+    )
+    return _sheet(desk, page, hints)
 
 
 def _day(moment: datetime | None) -> date | None:
@@ -180,13 +186,13 @@ def _sheet(desk: Desk, page: Page, hints: Hints) -> Sheet:
 def reread(desk: Desk, place: Place) -> Story | None:
     """Return the story of a page in the archive as today's code extracts it; None for none."""
     page = desk.archive.read(place)
-    with Workers(read, _lost, count=1) as workers:
+    with Workers(read, nothing_read, count=1) as workers:
         (reading,) = workers.map([(_sheet(desk, page, Hints()),)])
     return reading.story if reading.story.text else None
 
 
-def _settle_one(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> Verdict:
-    """Judge one page, keep its story if it is new, and record the verdict."""
+def case_of(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> tuple[Case, Judgement]:
+    """Return what the filters look at, and the grounds of whatever verdict they come to."""
     case = Case(
         entry=waiting.entry,
         url=page.final_url,
@@ -207,12 +213,18 @@ def _settle_one(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> V
         topic=f"{desk.topic.digest} scorer {VERSION}",
         canonical=reading.extract.canonical,
     )
+    return case, grounds
+
+
+def _settle_one(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> Verdict:
+    """Judge one page, keep its story if it is new, and record the verdict."""
+    case, grounds = case_of(desk, waiting, page, reading)
     in_feed = desk.catalog.in_feed(waiting.id) if page.status else None
     verdict = judge(case, ALONE)
     name = ""
     if verdict.keep:
         assert reading.fingerprint
-        verdict, name = _admit(desk, waiting, case, reading.fingerprint, grounds)
+        verdict, name = admit(desk, waiting.id, case, reading.fingerprint, grounds)
     else:
         desk.catalog.decide(waiting.id, verdict, grounds, desk.now())
     text = case.story.text if verdict.reason in READ else ""
@@ -236,30 +248,45 @@ def points(score: TopicScore | None) -> tuple[tuple[str, str, str, float], ...]:
     return tuple((e.rule, e.zone, " + ".join(e.found), e.points) for e in evidence)
 
 
-def _admit(
-    desk: Desk, waiting: Waiting, case: Case, found: Fingerprint, grounds: Judgement
+def admit(
+    desk: Desk,
+    entry: int,
+    case: Case,
+    found: Fingerprint,
+    grounds: Judgement,
+    *,
+    filters: Filters = BESIDE,
+    again: bool = False,
+    dry: bool = False,
+    said: str = "",
 ) -> tuple[Verdict, str]:
     """Compare a story with all that is kept and take it in if it is new; return its file's name.
 
     The decision is committed with the file's bytes, then the file is written, then the bytes are
     forgotten. Whoever sifts next writes what a killed worker left unwritten, so that numbers
-    have no gaps.
+    have no gaps. `again` replaces the verdict that the entry has; `dry` changes nothing.
+    `said` is the evidence when it is kept.
     """
     data, number, name = b"", -1, ""
     with desk.catalog.admission() as admission:
         alike = admission.alike({case.story.url, case.entry.url}, found)
         lookalikes = tuple(_lookalikes(desk, alike))
         case = replace(case, lookalikes=lookalikes, kin=tuple(kin(case.story, lookalikes)))
-        verdict = judge(case, BESIDE)
+        verdict = judge(case, filters)
+        if dry:
+            return verdict, ""
         if verdict.keep:
+            verdict = replace(verdict, evidence=said)
             data = render(case.story)
             number = admission.next_number()
             name = name_of(number, data)
-        elif verdict.reason.startswith("duplicate"):
+        else:
             likest = case.kin[0].lookalike if case.kin else case.lookalikes[0]
             kind = likeness(likest.story, case.story).kind
             grounds = replace(grounds, like=likest.number, kind=kind)
-        if not admission.decide(waiting.id, verdict, grounds, desk.now()):
+        if again:
+            admission.reopen(entry)
+        if not admission.decide(entry, verdict, grounds, desk.now()):
             return Verdict("done_elsewhere"), ""
         if verdict.keep:
             admission.take(
@@ -269,7 +296,7 @@ def _admit(
                 found,
                 sha256=sha256(data).hexdigest(),
                 now=desk.now(),
-                entry=waiting.id,
+                entry=entry,
                 pending=data,
                 related={k.lookalike.number: k.likeness.containment for k in case.kin},
             )
@@ -305,6 +332,8 @@ def adopt(desk: Desk) -> dict[str, int]:
     refused. A file that breaks the format, or whose number is taken, is left alone and reported.
     """
     settle(desk)
+    for name in desk.catalog.names(withdrawn=True):
+        desk.corpus.remove(name)
     known = desk.catalog.names()
     numbers = set(known.values())
     fresh = [name for name in desk.corpus.names() if name not in known]

@@ -82,6 +82,7 @@ class Answers(ABC):
                 schema.fetch,
                 schema.verdict,
                 schema.story,
+                schema.decision,
             )
         }
         verdict = next(iter(of_entry["verdict"]), None)
@@ -97,6 +98,7 @@ class Answers(ABC):
             "versions": of_entry["version"],
             "fetches": of_entry["fetch"],
             "verdict": verdict,
+            "decisions": of_entry["decision"],
             "story": next(iter(story), None),
             "copies": next(iter(like), None),
             **beside,
@@ -157,7 +159,8 @@ class Answers(ABC):
     def stories(self) -> Iterator[dict[str, Any]]:
         """Yield every story with its provenance, by number."""
         s, e, v, f = schema.story.c, schema.entry.c, schema.verdict.c, schema.fetch.c
-        columns: list[Any] = [c for c in s if c.name not in {"pending", "exact", "entry"}]
+        unseen = {"pending", "withdrawn", "exact", "entry"}
+        columns: list[Any] = [c for c in s if c.name not in unseen]
         columns += [e.link, e.source, e.first_seen, e.title.label("announced_title")]
         columns += [e.published.label("announced"), v.score, v.points, v.removed, v.extractor]
         columns += [v.topic, f.final_url, f.at.label("fetched"), f.file, f.offset, f.length]
@@ -167,7 +170,7 @@ class Answers(ABC):
             .outerjoin(schema.verdict, v.entry == s.entry)
             .outerjoin(schema.fetch, f.id == last_fetch(s.entry))
         )
-        query = select(*columns).select_from(joined).order_by(s.number)
+        query = select(*columns).select_from(joined).where(s.withdrawn.is_(None)).order_by(s.number)
         with self._read() as connection:
             for row in connection.execute(query).mappings():
                 yield dict(row)
@@ -200,7 +203,7 @@ class Answers(ABC):
         kept_without = (
             select(e.url)
             .join_from(schema.entry, schema.verdict)
-            .outerjoin(schema.story, s.entry == e.id)
+            .outerjoin(schema.story, (s.entry == e.id) & s.withdrawn.is_(None))
             .where(
                 or_(
                     (v.reason == "kept") & s.number.is_(None),

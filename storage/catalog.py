@@ -8,14 +8,13 @@ without a lock 243 of 250 stories came in more than once, with it none).
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Engine,
     RowMapping,
@@ -36,6 +35,7 @@ from storage.answers import DECIDED, FETCHED, NEW, REFETCHED, Answers, last_fetc
 from storage.errors import StorageError
 from storage.intake import Taken
 from storage.model import (
+    Decision,
     Entry,
     Feed,
     FeedState,
@@ -51,7 +51,6 @@ from storage.model import (
 )
 
 PATIENCE = 60_000  # milliseconds to wait for another writer, on SQLite
-FARTHEST = timedelta(days=3)  # no page waits so long: see ingest.fetch.LONGEST_WAIT
 _LOCK = 0x6E657773  # "news": the one advisory lock that admissions and upgrades share
 PAST = 30  # polls remembered of each feed: as many as rss-fetcher keeps
 
@@ -84,6 +83,18 @@ def _told() -> Iterator[None]:
         yield
     except OperationalError as error:
         raise StorageError(f"the catalog cannot be used: {error.orig}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """An entry with its verdict, where its page lies, and its story if it was kept."""
+
+    waiting: Waiting
+    verdict: Verdict
+    score: float | None
+    number: int | None
+    name: str
+    sha256: str
 
 
 class Catalog(Answers):
@@ -160,14 +171,9 @@ class Catalog(Answers):
         stay = {feed.url for feed in feeds}
         with self._write() as connection:
             rows = [dict(row) for row in connection.execute(select(schema.feed)).mappings()]
-            known = {row["url"]: row for row in rows}
-            left = [row for row in rows if row["url"] not in stay]
+            known, left = {row["url"] for row in rows}, [r for r in rows if r["url"] not in stay]
             moved = {row[key]: row for row in left for key in ("moved_to", "address")}
-            url = schema.feed.c.url
-            for row in left:
-                if row["listed"]:
-                    gone = update(schema.feed).where(url == row["url"]).values(listed=False)
-                    connection.execute(gone)
+            connection.execute(update(schema.feed).values(listed=False))
             for feed in feeds:
                 names = ("url", "title", "nation", "kind", "enabled")
                 said = {**{name: getattr(feed, name) for name in names}, "listed": True}
@@ -176,10 +182,10 @@ class Catalog(Answers):
                     said = {**before, "address": None, "moved_to": None, **said}
                     ours = schema.entry.c.source == before["url"]
                     connection.execute(update(schema.entry).where(ours).values(source=feed.url))
-                if feed.url not in known:
-                    self._add(connection, schema.feed, [said])
-                elif known[feed.url] != known[feed.url] | said:
-                    connection.execute(update(schema.feed).where(url == feed.url).values(said))
+                self._add(connection, schema.feed, [said])
+                connection.execute(
+                    update(schema.feed).where(schema.feed.c.url == feed.url).values(said)
+                )
 
     def feed_states(self) -> dict[str, FeedState]:
         """Return what we remember of each feed that is in the feeds file, by URL."""
@@ -232,7 +238,7 @@ class Catalog(Answers):
         """Return entries whose page is due, the ones seen first first, edited ones last."""
         query = (
             select(schema.entry)
-            .where(_due(now))
+            .where(schema.entry.c.next_try <= now)
             .order_by(schema.entry.c.state != NEW, schema.entry.c.next_try, schema.entry.c.id)
             .limit(limit)
         )
@@ -241,7 +247,7 @@ class Catalog(Answers):
 
     def is_due(self, number: int, now: datetime) -> bool:
         """Tell whether a page is still to be fetched: another worker may have been quicker."""
-        query = select(_due(now)).where(schema.entry.c.id == number)
+        query = select(schema.entry.c.next_try <= now).where(schema.entry.c.id == number)
         with self._read() as connection:
             return bool(connection.scalar(query))
 
@@ -420,11 +426,54 @@ class Catalog(Answers):
                 update(schema.story).where(schema.story.c.number == number).values(pending=None)
             )
 
-    def names(self) -> dict[str, int]:
-        """Return the name and number of every story."""
+    def names(self, withdrawn: bool = False) -> dict[str, int]:
+        """Return the name and number of every story in the corpus, or of those taken out of it."""
+        c = schema.story.c
+        gone = c.withdrawn.is_not(None) if withdrawn else c.withdrawn.is_(None)
         with self._read() as connection:
-            rows = connection.execute(select(schema.story.c.name, schema.story.c.number))
+            rows = connection.execute(select(c.name, c.number).where(gone))
             return {row.name: row.number for row in rows}
+
+    # decisions of people
+
+    def record(self, decision: Decision) -> None:
+        """Add what a person said."""
+        with self._write() as connection:
+            connection.execute(schema.decision.insert().values(asdict(decision)))
+
+    def decisions(self) -> list[Decision]:
+        """Return what people said, in that order."""
+        query = select(*(c for c in schema.decision.c if c.name != "id"))
+        with self._read() as connection:
+            rows = connection.execute(query.order_by(schema.decision.c.id)).mappings()
+            return [Decision(**row) for row in rows]
+
+    def decided(self, after: int, limit: int, only: int | None = None) -> list[Decided]:
+        """Return entries with a verdict and a page, by number, from after that one."""
+        e, f, v, s = schema.entry.c, schema.fetch.c, schema.verdict.c, schema.story.c
+        query = (
+            select(schema.entry, f.file, f.offset, f.length, v.reason, v.evidence, v.score)
+            .add_columns(s.number, s.name, s.sha256)
+            .join_from(schema.entry, schema.verdict)
+            .join(schema.fetch, f.id == last_fetch(e.id))
+            .outerjoin(schema.story, s.entry == e.id)
+            .where(e.state == DECIDED, e.id > after, *([e.id == only] if only else []))
+            .order_by(e.id)
+            .limit(limit)
+        )
+        with self._read() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [
+            Decided(
+                waiting=_waiting(row),
+                verdict=Verdict(row["reason"], row["evidence"]),
+                score=row["score"],
+                number=row["number"],
+                name=row["name"] or "",
+                sha256=row["sha256"] or "",
+            )
+            for row in rows
+        ]
 
     # hosts
 
@@ -520,7 +569,11 @@ class Admission:
         )
         found: dict[int, tuple[int, str, str, bytes | None]] = {}
         for how, where in keys:
-            query = select(c.number, c.name, c.pending).where(where).order_by(c.number)
+            query = (
+                select(c.number, c.name, func.coalesce(c.pending, c.withdrawn))
+                .where(where)
+                .order_by(c.number)
+            )
             for number, name, pending in self._connection.execute(query):
                 found.setdefault(number, (number, name, how, pending))
         return list(found.values())
@@ -575,15 +628,27 @@ class Admission:
                 schema.related.insert().values(number=number, other=other, likeness=likeness)
             )
 
+    def reopen(self, number: int) -> None:
+        """Take an entry's verdict back, to give it another in the same transaction."""
+        c = schema.verdict.c
+        self._connection.execute(delete(schema.verdict).where(c.entry == number))
+        entry = update(schema.entry).where(schema.entry.c.id == number)
+        self._connection.execute(entry.values(state=FETCHED))
+
+    def withdraw(self, number: int, data: bytes) -> None:
+        """Take a story out of the corpus; its number, sketch and bytes stay, to know copies by."""
+        story = update(schema.story).where(schema.story.c.number == number)
+        self._connection.execute(story.values(withdrawn=data, pending=None))
+
+    def restore(self, number: int) -> None:
+        """Put a story that was withdrawn back; its file is pending."""
+        c = schema.story.c
+        story = update(schema.story).where(c.number == number)
+        self._connection.execute(story.values(pending=c.withdrawn, withdrawn=None))
+
     def decide(self, number: int, verdict: Verdict, grounds: Judgement, now: datetime) -> bool:
         """Give the entry its verdict; False when it has one already."""
         return self._catalog._decide(self._connection, number, verdict, grounds, now)
-
-
-def _due(now: datetime) -> ColumnElement[bool]:
-    """Tell whether a page's time has come, or was set by a clock that has been set back since."""
-    c = schema.entry.c.next_try
-    return (c <= now) | (c > now + FARTHEST)
 
 
 def _waiting(row: RowMapping) -> Waiting:

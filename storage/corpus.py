@@ -219,6 +219,13 @@ class FileCorpus:
         finally:
             os.close(folder)
 
+    def remove(self, name: str) -> None:
+        """Take a file away that a person decided against; none there changes nothing."""
+        try:
+            (self.folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{self.folder / name} stays: {error.strerror}") from error
+
     def _unnamed(self) -> tuple[int, Path | None]:
         try:
             return os.open(self.folder, os.O_TMPFILE | os.O_WRONLY, 0o644), None

@@ -198,6 +198,21 @@ class Seen:
     words: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person said of an entry's verdict; it outranks the rules from then on."""
+
+    what: str  # accept, refuse, not_a_copy, copy_of, wrong_text
+    entry: int
+    by: str
+    why: str
+    at: datetime
+    was: str  # the verdict's reason at that time
+    story: str  # what was decided on, in the form of a corpus file
+    like: int | None = None  # the number of the kept story it does or does not copy
+    beside: str = ""  # that story
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of one entry: kept, or the reason why not, and the evidence for it."""

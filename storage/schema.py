@@ -221,6 +221,22 @@ verdict = Table(
     Column("canonical", String, nullable=False, default="", index=True),
 )
 
+# What people said of verdicts; rows are added and never changed.
+decision = Table(
+    "decision",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("entry", _ID, ForeignKey("entry.id"), nullable=False, index=True),
+    Column("what", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("was", String, nullable=False),
+    Column("story", String, nullable=False),
+    Column("like", Integer),
+    Column("beside", String, nullable=False),
+)
+
 # One row a file of the corpus. `pending` holds the bytes until the file is known to be there.
 story = Table(
     "story",
@@ -239,6 +255,7 @@ story = Table(
     Column("words", Integer, nullable=False),
     Column("added", Moment, nullable=False),
     Column("pending", LargeBinary),
+    Column("withdrawn", LargeBinary),  # the bytes of a file that a person's decision took away
 )
 
 # Stories on one event that are no copies of each other.

@@ -26,12 +26,13 @@ from ingest.filters.too_short import too_short
 from storage.model import KEPT, Verdict
 
 Filter = Callable[[Case], str | None]
+Filters = tuple[tuple[str, Filter], ...]
 
-__all__ = ["ALONE", "BESIDE", "Case", "judge"]
+__all__ = ["ALONE", "BESIDE", "Case", "Filters", "judge"]
 
 # What can be said of a story by itself. Walls come before language and length: a wall is short,
 # and may speak any language, and its being a wall is what people want to know.
-ALONE: tuple[tuple[str, Filter], ...] = (
+ALONE: Filters = (
     ("off_topic", without_a_word),
     ("bot_wall", bot_wall),
     ("consent_page", consent_page),
@@ -49,14 +50,14 @@ ALONE: tuple[tuple[str, Filter], ...] = (
     ("out_of_range", out_of_range),
 )
 # What needs the other stories; judged one story at a time.
-BESIDE: tuple[tuple[str, Filter], ...] = (
+BESIDE: Filters = (
     ("duplicate_url", duplicate_url),
     ("duplicate_exact", duplicate_exact),
     ("duplicate_near", duplicate_near),
 )
 
 
-def judge(case: Case, filters: tuple[tuple[str, Filter], ...]) -> Verdict:
+def judge(case: Case, filters: Filters) -> Verdict:
     """Return the verdict of the first filter that finds fault, or kept when none does."""
     for reason, find in filters:
         evidence = find(case)

@@ -1,0 +1,239 @@
+"""What people decide, and what today's rules would: both against the verdicts given before."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+import structlog
+
+from ingest import report
+from ingest.desk import Desk
+from ingest.errors import SettingsError
+from ingest.filters import ALONE, BESIDE, judge
+from ingest.likeness import likeness
+from ingest.score import explain
+from ingest.sift import (
+    BATCH,
+    NOTHING,
+    Reading,
+    Sheet,
+    admit,
+    case_of,
+    nothing_read,
+    read,
+    settle,
+    sheet_of,
+)
+from ingest.web.client import redacted
+from ingest.workers import Workers
+from storage.catalog import Decided
+from storage.corpus import parse, render
+from storage.errors import StorageError
+from storage.model import Decision, Page, Verdict
+
+log = structlog.get_logger(__name__)
+
+WHATS = ("accept", "refuse", "not_a_copy", "copy_of", "wrong_text")
+OTHER_TEXT = "other_text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How an entry's verdict would differ today, or does since it was judged again."""
+
+    url: str
+    title: str
+    was: str
+    now: str  # a reason; other_text when a kept story's text would be another
+    evidence: str
+    score_was: float | None
+    score_now: float | None
+    done: bool  # the verdict is the new one; a file that is in the corpus is never touched
+
+
+def decide(
+    desk: Desk, reference: str, what: str, *, by: str, why: str, like: str | None = None
+) -> dict[str, Any]:
+    """Record what a person says of an entry's verdict, and act on it; return what became of it.
+
+    `accept` takes a refused story in, `not_a_copy` one refused as a copy; `refuse` and `copy_of`
+    (with `like`, the kept story) take a kept one out of the corpus; its number stays taken, and
+    copies of it stay out. `wrong_text` is only noted: today's text is in `newsdesk sift --again`.
+    Raises SettingsError for what cannot be decided on, with what to do.
+    """
+    if what not in WHATS:
+        raise SettingsError(f"no such decision {what!r}: say one of {', '.join(WHATS)}")
+    life = report.life(desk, reference)
+    if not life or not life.get("entry") or not life.get("verdict"):
+        raise SettingsError(f"{reference}: no entry with a verdict; see `newsdesk why {reference}`")
+    entry, was = life["entry"]["id"], life["verdict"]["reason"]
+    found = desk.catalog.decided(entry - 1, 1, only=entry)
+    if not found:
+        raise SettingsError(f"{reference}: no page of it was ever had, so there is nothing to read")
+    other = report.life(desk, like) if like else life.get("copies") and {"story": life["copies"]}
+    if what in ("copy_of", "not_a_copy") and not (other and other.get("story")):
+        raise SettingsError(f"{what} needs a kept story: give its number or file with --like")
+    beside = other["story"] if other and what in ("copy_of", "not_a_copy") else None
+    readings = list(_readings(desk, found))
+    if not readings:
+        raise SettingsError(f"{reference}: its page is lost; `newsdesk verify` tells more")
+    ((one, _, reading),) = readings
+    text = render(reading.story).decode() if reading.story.text else ""
+    decision = Decision(
+        what=what,
+        entry=entry,
+        by=by,
+        why=why,
+        at=desk.now(),
+        was=was,
+        story=desk.corpus.read(one.name).decode() if one.verdict.keep else text,
+        like=beside and beside["number"],
+        beside=desk.corpus.read(beside["name"]).decode() if beside else "",
+    )
+    desk.catalog.record(decision)
+    change = next(_rejudged(desk, readings, {entry: decision}, dry=False))
+    log.info("decided", url=life["entry"]["url"], what=what, by=by, was=was)
+    said = {key: value for key, value in asdict(decision).items() if key not in ("story", "beside")}
+    return {**said, "now": change.now if change else was}
+
+
+def again(desk: Desk, *, dry: bool) -> Iterator[Change]:
+    """Judge every entry with a page anew, by today's code and files; yield what differs.
+
+    Asks nothing of the web and changes no file of the corpus. A story that should now be in comes
+    in, a refusal gets today's reason, what people decided outranks both; a kept story that would
+    not be kept today, or with another text, is told and stays. `dry` only tells.
+    """
+    changes = desk.watched("sift --again", _all(desk, dry), desk.catalog.entries_seen())
+    yield from filter(None, changes)
+
+
+def _all(desk: Desk, dry: bool) -> Iterator[Change | None]:
+    ruled = {decision.entry: decision for decision in desk.catalog.decisions()}
+    after = 0
+    while batch := desk.catalog.decided(after, BATCH):
+        after = batch[-1].waiting.id
+        yield from _rejudged(desk, _readings(desk, batch), ruled, dry=dry)
+
+
+def failures(desk: Desk) -> list[str]:
+    """Return one sentence for each recorded decision that the rules would get wrong today."""
+    told = []
+    for one in {d.entry: d for d in desk.catalog.decisions()}.values():
+        story = parse(one.story.encode()) if one.story else NOTHING
+        score = explain(desk.topic, story.title, story.text)
+        wrong = {"accept": "refused", "refuse": "accepted"}.get(one.what)
+        if one.was in ("kept", "review", "off_topic") and score.decision == wrong:
+            told.append(f"{story.title!r}: {one.by} said {one.what} ({one.why}), but it is {score}")
+        if one.beside:
+            like = likeness(parse(one.beside.encode()), story)
+            if like.is_copy != (one.what == "copy_of"):
+                said = f"{one.by} said {one.what} of {one.like} ({one.why})"
+                told.append(f"{story.title!r}: {said}, but {like}")
+    return told
+
+
+def _readings(desk: Desk, batch: list[Decided]) -> Iterator[tuple[Decided, Page, Reading]]:
+    pages: deque[tuple[Decided, Page]] = deque()
+
+    def sheets() -> Iterator[tuple[Sheet]]:
+        for one in batch:
+            assert one.waiting.place
+            try:
+                page = desk.archive.read(one.waiting.place)
+            except StorageError as error:  # `newsdesk verify` tells people
+                log.warning("page_lost", url=redacted(one.waiting.entry.url), detail=str(error))
+                continue
+            pages.append((one, page))
+            yield (sheet_of(desk, one.waiting, page),)
+
+    with Workers(read, nothing_read, count=min(len(batch), 2)) as workers:
+        for reading in workers.map(sheets()):
+            yield *pages.popleft(), reading
+
+
+def _rejudged(
+    desk: Desk,
+    readings: Iterable[tuple[Decided, Page, Reading]],
+    ruled: Mapping[int, Decision],
+    *,
+    dry: bool,
+) -> Iterator[Change | None]:
+    """Yield for each entry with a page how its verdict differs, or None when it does not."""
+    for one, page, reading in readings:
+        now, done = _rejudge(desk, one, page, reading, ruled.get(one.waiting.id), dry)
+        yield (
+            None
+            if now.reason == one.verdict.reason
+            else Change(
+                url=one.waiting.entry.url,
+                title=reading.story.title or one.waiting.entry.title,
+                was=one.verdict.reason,
+                now=now.reason,
+                evidence=now.evidence,
+                score_was=one.score,
+                score_now=reading.score.score if reading.score else None,
+                done=done,
+            )
+        )
+
+
+def _rejudge(
+    desk: Desk, one: Decided, page: Page, reading: Reading, ruling: Decision | None, dry: bool
+) -> tuple[Verdict, bool]:
+    """Return today's verdict on one entry, and whether it is the entry's from now on."""
+    what = ruling.what if ruling else ""
+    said = f"{ruling.by}: {ruling.why}" if ruling else ""
+    case, grounds = case_of(desk, one.waiting, page, reading)
+    now, entry = desk.now(), one.waiting.id
+    if what in ("refuse", "copy_of"):
+        assert ruling
+        verdict = Verdict("refused", said)
+        if what == "copy_of":
+            grounds = replace(grounds, like=ruling.like)
+            verdict = Verdict("duplicate_near", f"like={ruling.like} {said}")
+        if one.verdict.keep and not dry:
+            data = desk.corpus.read(one.name)
+            with desk.catalog.admission() as admission:
+                admission.reopen(entry)
+                admission.decide(entry, verdict, grounds, now)
+                admission.withdraw(one.number or 0, data)
+            desk.corpus.remove(one.name)
+            return verdict, True
+    elif what in ("accept", "not_a_copy") and not one.verdict.keep and one.number is not None:
+        verdict = Verdict("kept", said)
+        if not dry:
+            with desk.catalog.admission() as admission:
+                admission.reopen(entry)
+                admission.decide(entry, verdict, grounds, now)
+                admission.restore(one.number)
+            settle(desk)
+        return verdict, not dry
+    else:
+        verdict = judge(
+            case, () if what in ("accept", "not_a_copy") and reading.story.text else ALONE
+        )
+    if one.verdict.keep:
+        same = sha256(render(reading.story)).hexdigest() == one.sha256 if verdict.keep else True
+        return (verdict if same else Verdict(OTHER_TEXT, "today's text is another")), False
+    if verdict.keep:
+        assert reading.fingerprint
+        filters = () if what == "not_a_copy" else BESIDE
+        verdict, _ = admit(
+            desk,
+            entry,
+            case,
+            reading.fingerprint,
+            grounds,
+            filters=filters,
+            again=True,
+            dry=dry,
+            said=said,
+        )
+    elif verdict.reason != one.verdict.reason and not dry:
+        with desk.catalog.admission() as admission:
+            admission.reopen(entry)
+            admission.decide(entry, verdict, grounds, now)
+    return verdict, not dry
