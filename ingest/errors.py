@@ -13,7 +13,7 @@ class SettingsError(NewsError):
 class FeedError(NewsError):
     """A feed's bytes could not be read as a feed.
 
-    `outcome` is one of: not_a_feed, unparseable, too_large, bad_encoding.
+    `outcome` is one of: bot_wall, not_a_feed, unparseable, too_large, bad_encoding.
     """
 
     def __init__(self, outcome: str, detail: str) -> None:
@@ -45,6 +45,7 @@ class Fault(StrEnum):
     NOT_FOUND = "not_found"  # 404
     GONE = "gone"  # 410
     FORBIDDEN = "forbidden"  # 401, 403, 451
+    BOT_WALL = "bot_wall"  # a firewall's header says so, whatever the status: ingest.walls
     RATE_LIMITED = "rate_limited"  # 429
     SERVER_ERROR = "server_error"  # 5xx
     HTTP_ERROR = "http_error"  # any other status that is not 2xx or 304

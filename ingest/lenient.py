@@ -18,6 +18,7 @@ from feedparser.mixin import _FeedParserMixin
 
 from ingest.errors import FeedError
 from ingest.plain import plain
+from ingest.walls import by_words
 
 MAX_ENTRIES = 2_000  # of one feed, as rss-fetcher has it
 MAX_TAGS = 300_000  # a real feed of 10 MB has fewer; these take 12 s at worst (measured)
@@ -28,6 +29,7 @@ MAX_BASE = 2_048  # characters of a joined xml:base
 
 _MISC = re.compile(r"(?:\s*+(?:<!--.*?-->|<\?.*?\?>))*+", re.DOTALL)
 _ROOT = re.compile(r"<((?:[\w.-]+:)?(?:rss|feed|rdf|channel))(?=[\s>/])", re.IGNORECASE)
+_TITLE = re.compile(r"<title\b[^>]*>\s*([^<]*)", re.IGNORECASE)
 _HTML = re.compile(r"<(?:!doctype\s+)?html\b", re.IGNORECASE)
 _UNUSED_SPACES = {"cc", "creativeCommons", "geo", "georss", "gml", "itunes", "media", "psc"}
 _UNUSED = {
@@ -57,7 +59,8 @@ def read_xml(text: str, base_url: str) -> Reading:
     misc = _MISC.match(text)  # comments may hold anything
     root = _ROOT.search(text, misc.end() if misc else 0)
     if root is None or _HTML.search(text, 0, root.start()):
-        raise FeedError("not_a_feed", _described(text))
+        sign = by_words(text[:10_000], *_TITLE.findall(text, 0, 10_000)) if "<" in text else ""
+        raise FeedError("bot_wall" if sign else "not_a_feed", sign or _described(text))
     if "<!ENTITY" in text[: root.start()]:
         raise FeedError("unparseable", "its DTD declares entities, which we do not expand")
     closed = text.rfind(f"</{root[1]}")
@@ -96,7 +99,7 @@ def _named(error: Exception) -> str:
 
 
 def _described(text: str) -> str:
-    title = re.search(r"<title\b[^>]*>([^<]*)", text[:10_000], re.IGNORECASE)
+    title = _TITLE.search(text, 0, 10_000)
     if title:  # of a page, such as a bot wall's
         return f"a page titled {plain(title[1], 80)!r}"
     return f"it begins {' '.join(text[:80].split())!r}" if text else "empty body"

@@ -24,7 +24,7 @@ from ingest.health import BROKEN
 from ingest.likeness import kin, likeness
 from ingest.score import VERSION, TopicScore, explain, prefilter
 from ingest.topics import Topic
-from ingest.urls import canonical
+from ingest.urls import canonical, host_of
 from ingest.web.client import redacted
 from ingest.workers import Workers
 from storage.corpus import compose, name_of, number_of, parse, render
@@ -193,12 +193,13 @@ def reread(desk: Desk, place: Place) -> Story | None:
 
 def case_of(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> tuple[Case, Judgement]:
     """Return what the filters look at, and the grounds of whatever verdict they come to."""
+    host = host_of(waiting.entry.url)
+    same = {title for url, title in desk.catalog.same_bytes(waiting.id) if host_of(url) == host}
     case = Case(
         entry=waiting.entry,
+        same_bytes=len(same),
         url=page.final_url,
-        status=page.status,
         hops=page.hops,
-        headers=page.headers,
         extract=reading.extract,
         story=reading.story,
         topic=desk.topic,

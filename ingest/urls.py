@@ -95,9 +95,12 @@ def is_home_page(url: str) -> bool:
 def refusal(url: str) -> str | None:
     """Return the reason for which we do not follow a canonical URL, or None.
 
-    Google News: its links lead on only through a script of theirs, and to a consent page.
+    Google News: its links lead on only through a script of theirs, and to a consent page. A home
+    page is no story (rss-fetcher counts them apart, too).
     """
-    return "google_news" if host_of(url) == "news.google.com" else None
+    if host_of(url) == "news.google.com":
+        return "google_news"
+    return "home_page" if is_home_page(url) else None
 
 
 def lies_within(url: str, beginning: str) -> bool:

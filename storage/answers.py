@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, case, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from storage import schema
 from storage.model import Place, Seen
@@ -174,6 +184,14 @@ class Answers(ABC):
         with self._read() as connection:
             for row in connection.execute(query).mappings():
                 yield dict(row)
+
+    def same_bytes(self, number: int) -> list[tuple[str, str]]:
+        """Return URL and title of every entry whose page had the bytes that this one's has."""
+        e, f = schema.entry.c, schema.fetch.c
+        digest = select(f.sha256).where(f.id == last_fetch(literal(number))).scalar_subquery()
+        query = select(e.url, e.title).distinct().join(schema.fetch).where(f.sha256 == digest)
+        with self._read() as connection:
+            return [(url, title) for url, title in connection.execute(query)]
 
     def places(self) -> Iterator[tuple[str, Place, str]]:
         """Yield URL, place and content digest of every page that was fetched."""

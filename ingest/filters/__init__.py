@@ -10,6 +10,7 @@ from ingest.filters.bot_wall import bot_wall
 from ingest.filters.case import Case
 from ingest.filters.consent_page import consent_page
 from ingest.filters.duplicate import duplicate_exact, duplicate_near, duplicate_url
+from ingest.filters.home_page import home_page
 from ingest.filters.language import language
 from ingest.filters.not_news import not_news
 from ingest.filters.not_story import (
@@ -22,6 +23,7 @@ from ingest.filters.off_topic import off_topic, review, without_a_word
 from ingest.filters.out_of_range import out_of_range
 from ingest.filters.paywall import paywall
 from ingest.filters.soft_404 import soft_404
+from ingest.filters.teaser import teaser
 from ingest.filters.too_short import too_short
 from storage.model import KEPT, Verdict
 
@@ -37,12 +39,14 @@ ALONE: Filters = (
     ("bot_wall", bot_wall),
     ("consent_page", consent_page),
     ("paywall", paywall),
+    ("home_page", home_page),
     ("soft_404", soft_404),
     ("extract_failed", extract_failed),
     ("extract_timeout", extract_timeout),
     ("extract_crashed", extract_crashed),
     ("not_story", not_story),
     ("language", language),
+    ("teaser", teaser),
     ("too_short", too_short),
     ("not_news", not_news),
     ("off_topic", off_topic),

@@ -15,12 +15,11 @@ class Case:
 
     entry: Entry
     url: str  # the URL that answered
-    status: int
     hops: tuple[str, ...]  # every URL asked on the way
-    headers: tuple[tuple[str, str], ...]
     extract: Extract
     story: Story  # without title and text when the page gave none
     topic: Topic
     score: TopicScore | None = None  # None when the page gave no story
     lookalikes: tuple[Lookalike, ...] = ()  # kept stories that share a key with it
+    same_bytes: int = 1  # titles of entries of its host whose page was the same, byte for byte
     kin: tuple[Kin, ...] = ()  # those it copies or is related to, copies and the likest first

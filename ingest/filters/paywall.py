@@ -20,16 +20,18 @@ _PROMPT = re.compile(
 def paywall(case: Case) -> str | None:
     """Find fault with a story its publisher does not give to everyone; it is not got round.
 
-    Signals, in order: schema.org isAccessibleForFree false, unless article:content_tier says
-    free; a locked tier; a prompt to pay at the end of a short text; a wordCount of twice the
-    text that was given, but not of its characters, which some sites count instead.
+    Signals, in order: schema.org isAccessibleForFree false, unless article:content_tier, which
+    says more, is free, or is metered and the text long (docs/decisions/014); a locked tier; a
+    prompt to pay at the end of a short text; a wordCount of twice the text that was given, but
+    not of its characters, which some sites count instead.
     """
     signals = case.extract.signals
-    if signals.free is False and signals.content_tier != "free":
-        return "isAccessibleForFree=false"
-    if signals.content_tier == "locked":
+    words, declared, tier = signals.text_words, signals.declared_words, signals.content_tier
+    given = tier == "free" or (tier == "metered" and words >= FEW_WORDS)
+    if signals.free is False and not given:
+        return f"isAccessibleForFree=false tier={tier or 'none'} words={words}"
+    if tier == "locked":
         return "content_tier=locked"
-    words, declared = signals.text_words, signals.declared_words
     if words >= FEW_WORDS:
         return None
     ends = [*case.extract.blocks[-3:], *(one.line for one in case.extract.removed)]

@@ -15,6 +15,7 @@ from httpx import URL, InvalidURL
 
 from ingest.errors import Fault, FetchError
 from ingest.secrets import NAMES, Secrets
+from ingest.walls import by_header
 from ingest.web.guard import MAX_URL, Guard, Network, Refusal, Resolve, admitted, look_up
 from ingest.web.pace import retry_after
 from ingest.web.wire import Clock, Wire
@@ -123,7 +124,8 @@ class Web:
             raise _failed(url, hops, Fault.TIMEOUT_TOTAL, detail) from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
             raise _failed(url, hops, Fault.CONNECTION, str(error)[:200]) from error
-        if not (200 <= page.status < 300 or (page.status == 304 and (etag or last_modified))):
+        answered = 200 <= page.status < 300 or (page.status == 304 and (etag or last_modified))
+        if not answered or by_header(page.headers):
             raise _refused(url, page)
         return replace(page, url=url, hops=tuple(hops))
 
@@ -239,8 +241,9 @@ def _read(page: Page, chunks: Iterable[bytes], most: int) -> tuple[bytes, bytes]
 def _refused(url: str, page: Page) -> FetchError:
     """Return the error for an answer that is no page."""
     fault = FAULTS.get(page.status, Fault.SERVER_ERROR if page.status >= 500 else Fault.HTTP_ERROR)
-    wall = page.header("cf-mitigated")  # Cloudflare's own word for its challenges
-    detail = f"status={page.status}" + (f" cf-mitigated={wall[:40]}" if wall else "")
+    detail = f"status={page.status}"
+    if page.status != 429 and (sign := by_header(page.headers)):
+        fault, detail = Fault.BOT_WALL, f"{detail} {sign}"
     wait = retry_after(page.header("retry-after"), page.header("date"), page.fetched)
     at = "" if page.final_url == url else f" at {redacted(page.final_url)}"
     return FetchError(redacted(url), fault, detail + at, page.status, wait)

@@ -58,7 +58,8 @@ BOMB = (
 @pytest.mark.parametrize(
     ("body", "outcomes"),
     [
-        ("<!doctype html><title>Just a moment...</title><p>Checking", {"not_a_feed"}),
+        ("<!doctype html><title>Just a moment...</title><p>Checking", {"bot_wall"}),
+        ("<!doctype html><title>News</title><p>We have moved.", {"not_a_feed"}),
         ("", {"not_a_feed"}),
         (GOOD[:-40], {"new"}),
         (BOMB, {"unparseable", "not_a_feed"}),
@@ -66,7 +67,7 @@ BOMB = (
         ('<?xml version="1.0" encoding="utf-16"?>' + GOOD, {"new"}),
         ("\x00\x01\x02 not a feed", {"not_a_feed", "unparseable"}),
     ],
-    ids=["html", "empty", "truncated", "entities", "huge", "charset", "noise"],
+    ids=["wall", "html", "empty", "truncated", "entities", "huge", "charset", "noise"],
 )
 def test_a_bad_feed_has_one_outcome_and_the_others_are_read(
     site: NewsSite, tmp_path: Path, body: str | bytes, outcomes: set[str]

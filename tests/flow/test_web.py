@@ -228,10 +228,27 @@ def test_retry_after_as_a_date_is_measured_by_the_sites_clock(site: NewsSite) ->
     assert 3590 <= wait.total_seconds() <= 3600
 
 
-def test_a_bot_wall_that_says_so_is_named_in_the_detail(site: NewsSite) -> None:
-    url = site.publish("/story", "", status=403, headers={"cf-mitigated": "challenge"})
+@pytest.mark.parametrize(
+    ("status", "header", "fault"),
+    [
+        (403, {"cf-mitigated": "challenge"}, Fault.BOT_WALL),
+        (503, {"CF-Mitigated": "challenge"}, Fault.BOT_WALL),
+        (202, {"x-amzn-waf-action": "challenge"}, Fault.BOT_WALL),
+        (405, {"X-Amzn-Waf-Action": "captcha"}, Fault.BOT_WALL),
+        (429, {"cf-mitigated": "challenge"}, Fault.RATE_LIMITED),
+        (403, {"server": "cloudflare"}, Fault.FORBIDDEN),
+    ],
+)
+def test_a_bot_wall_is_known_by_its_header(
+    site: NewsSite, status: int, header: dict[str, str], fault: Fault
+) -> None:
+    url = site.publish("/story", "<title>Hm</title>", status=status, headers=header)
 
-    assert failure(WEB, url).detail == "status=403 cf-mitigated=challenge"
+    error = failure(WEB, url)
+
+    assert error.fault is fault
+    assert f"status={status}" in error.detail
+    assert (f"header={next(iter(header))}: " in error.detail) is (fault is Fault.BOT_WALL)
 
 
 # --- hostile behaviour ------------------------------------------------------------------------

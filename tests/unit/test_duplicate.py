@@ -15,9 +15,7 @@ from tests.unit.test_likeness import LAUREL, OTHER, PARAGRAPHS, ROWAN, STORY, fi
 CASE = Case(
     entry=ENTRY,
     url=ENTRY.url,
-    status=200,
     hops=(ENTRY.url,),
-    headers=(),
     extract=Extract(),
     story=STORY,
     topic=topics.load(Path(__file__).parents[2] / "topics" / "flood-defences.toml"),

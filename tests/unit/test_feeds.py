@@ -388,7 +388,7 @@ def test_any_bytes_can_be_decoded_and_mended(content: bytes, content_type: str) 
         ("", "empty body"),
         (" \n\t ", "empty body"),
         ("\ufeff", "empty body"),
-        ("<!DOCTYPE html><html><title>Just a moment...</title></html>", "Just a moment..."),
+        ("<!DOCTYPE html><html><title>Our news</title></html>", "Our news"),
         ("<html><body><feed>not one</feed></body></html>", "<html>"),
         ("Too many requests", "Too many requests"),
         ("<urlset><url><loc>https://x.example/</loc></url></urlset>", "<urlset>"),
@@ -403,6 +403,19 @@ def test_what_is_no_feed_says_what_it_is(body: str, evidence: str) -> None:
 
     assert error.outcome == "not_a_feed"
     assert evidence in error.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "sign"),
+    [
+        ("<!DOCTYPE html><html><title>Just a moment...</title></html>", "title='Just a moment...'"),
+        ("<html><p>Please verify you are human.</p></html>", "says='verify you are human'"),
+    ],
+)
+def test_a_challenge_where_a_feed_was_expected_is_a_bot_wall(body: str, sign: str) -> None:
+    error = outcome_of(body)
+
+    assert (error.outcome, error.detail) == ("bot_wall", sign)
 
 
 def test_a_feed_that_breaks_off_gives_what_came() -> None:

@@ -21,9 +21,7 @@ def case(title: str = "", url: str = "https://a.example/b") -> Case:
     return Case(
         entry=ENTRY,
         url=url,
-        status=200,
         hops=(url,),
-        headers=(),
         extract=Extract(),
         story=replace(STORY, title=title, text=""),
         topic=TOPIC,

@@ -199,3 +199,8 @@ def test_a_short_path_or_a_query_is_no_home_page(path: str) -> None:
 def test_google_news_links_are_refused_by_name() -> None:
     assert refusal("https://news.google.com/rss/articles/CBMiabc?oc=5") == "google_news"
     assert refusal("https://news.example.org/google") is None
+
+
+def test_a_home_page_is_refused_and_a_story_told_by_a_query_is_not() -> None:
+    assert refusal("https://news.example.org/") == "home_page"
+    assert refusal("https://news.example.org/?p=7") is None

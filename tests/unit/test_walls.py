@@ -11,10 +11,12 @@ from ingest.extract import Extract, Signals
 from ingest.filters.bot_wall import bot_wall
 from ingest.filters.case import Case
 from ingest.filters.consent_page import consent_page
+from ingest.filters.home_page import home_page
 from ingest.filters.language import language
 from ingest.filters.not_story import extract_failed, extract_timeout, not_story
 from ingest.filters.paywall import paywall
 from ingest.filters.soft_404 import soft_404
+from ingest.filters.teaser import teaser
 from ingest.filters.too_short import too_short
 from ingest.furniture import Removed
 from storage.model import Story
@@ -25,9 +27,7 @@ STORY = Story(title="One budget", text=TEXT)
 CASE = Case(
     entry=replace(ENTRY, url="https://ferrynews.co.uk/news/2024/one-budget"),
     url="https://ferrynews.co.uk/news/2024/one-budget",
-    status=200,
     hops=("https://ferrynews.co.uk/news/2024/one-budget",),
-    headers=(("Content-Type", "text/html"),),
     extract=Extract(
         title="One budget",
         blocks=(TEXT,),
@@ -37,7 +37,9 @@ CASE = Case(
     story=STORY,
     topic=topics.load(Path(__file__).parents[2] / "topics" / "flood-defences.toml"),
 )
-WALLS = (bot_wall, consent_page, paywall, soft_404, not_story, language, too_short)
+WALLS = (
+    bot_wall, consent_page, paywall, home_page, soft_404, not_story, language, teaser, too_short
+)  # fmt: skip
 
 
 def short(text: str, *, title: str = "", url: str = CASE.url, **signals: object) -> Case:
@@ -60,8 +62,7 @@ def test_a_story_passes(find: Callable[[Case], str | None]) -> None:
 @pytest.mark.parametrize(
     ("case", "evidence"),
     [
-        (replace(CASE, headers=(("CF-Mitigated", "challenge"),), status=403), "CF-Mitigated: chal"),
-        (replace(CASE, headers=(("x-amzn-waf-action", "captcha"),)), "x-amzn-waf-action: captcha"),
+        (replace(CASE, same_bytes=3), "the same bytes for 3 titles of its host"),
         (short("Wait a little.", title="Just a moment..."), "title='Just a moment...' words=3"),
         (short("", title="Access Denied"), "title='Access Denied'"),
         (short("Please verify you are human to go on."), "says='verify you are human'"),
@@ -105,7 +106,8 @@ TEASER = "The board and the council have agreed to share one budget. " * 4
 @pytest.mark.parametrize(
     ("case", "evidence"),
     [
-        (signalling(free=False), "isAccessibleForFree=false"),
+        (signalling(free=False), "isAccessibleForFree=false tier=none words=420"),
+        (signalling(free=False, content_tier="metered", text_words=90), "tier=metered words=90"),
         (signalling(content_tier="locked"), "content_tier=locked"),
         (short(f"{TEASER}Subscribe to read the rest."), "says='Subscribe to read the'"),
         (short(f"{TEASER}This article is for subscribers only."), "says='This article is for sub"),
@@ -129,6 +131,7 @@ def test_a_prompt_that_was_taken_for_furniture_still_tells() -> None:
     "case",
     [
         signalling(free=False, content_tier="free"),
+        signalling(free=False, content_tier="metered"),
         signalling(free=True),
         signalling(content_tier="metered"),
         signalling(declared_words=2500),  # of 420: characters, counted as words
@@ -148,6 +151,26 @@ def test_what_is_given_in_full_is_behind_no_paywall(case: Case) -> None:
             short("Welcome.", canonical="https://ferrynews.co.uk/"),
             "canonical=https://ferrynews.co.uk/",
         ),
+        (short("News.", title="Ferry News", site_name="Ferry News"), "is the site's name"),
+    ],
+)
+def test_a_home_page_is_named_by_its_signal(case: Case, evidence: str) -> None:
+    assert evidence in (home_page(case) or "")
+
+
+def test_a_whole_story_whose_site_declares_its_home_page_everywhere_is_none() -> None:
+    assert home_page(signalling(canonical="https://ferrynews.co.uk/")) is None
+
+
+def test_a_story_that_a_query_tells_from_the_home_page_is_none() -> None:
+    url = "https://ferrynews.co.uk/?p=12"
+
+    assert home_page(replace(CASE, entry=replace(ENTRY, url=url), url=url)) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "evidence"),
+    [
         (
             replace(CASE, url="https://ferrynews.co.uk/news", hops=("a", "b")),
             "redirected to the section https://ferrynews.co.uk/news",
@@ -159,15 +182,50 @@ def test_what_is_given_in_full_is_behind_no_paywall(case: Case) -> None:
             "could not be found",
         ),
         (short("Sorry, this article is no longer available."), "no longer available"),
-        (short("News.", title="Ferry News", site_name="Ferry News"), "is the site's name"),
     ],
 )
 def test_a_page_that_stands_for_another_is_named_by_its_signal(case: Case, evidence: str) -> None:
     assert evidence in (soft_404(case) or "")
 
 
-def test_a_whole_story_whose_site_declares_its_home_page_everywhere_is_none() -> None:
-    assert soft_404(signalling(canonical="https://ferrynews.co.uk/")) is None
+def test_an_amp_page_that_leads_to_its_story_is_no_soft_404() -> None:
+    entry = replace(ENTRY, url=f"{CASE.url}/amp", title="One budget")
+
+    assert soft_404(replace(CASE, entry=entry, hops=(entry.url, CASE.url))) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence"),
+    [
+        (f"{TEASER}The chair of the board said that…", "ends='…' words="),
+        (f"{TEASER}The chair said [...]", "ends='[...]'"),
+        (f"{TEASER}Continue reading »", "ends='Continue reading »'"),
+        (f"{TEASER}Read the full story on Ferry News", "ends='Read the full story on Ferry News'"),
+        ("The post One budget appeared first on Ferry News.", "ends='The post One budget app"),
+    ],
+)
+def test_a_teaser_is_named_by_how_it_ends(text: str, evidence: str) -> None:
+    assert evidence in (teaser(short(text)) or "")
+
+
+def test_a_teaser_whose_link_was_taken_for_furniture_is_still_one() -> None:
+    case = short(TEASER)
+    gone = (Removed("linked", "Read the full report"),)
+
+    assert teaser(replace(case, extract=replace(case.extract, removed=gone)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEASER,
+        TEXT + "And so on …",
+        f"{TEASER}She would like to read more.",
+        f"{TEASER}Read more: X",
+    ],
+)
+def test_a_short_story_or_a_long_one_with_dots_is_no_teaser(text: str) -> None:
+    assert teaser(short(text)) is None
 
 
 def test_a_page_that_moved_to_another_section_is_no_soft_404() -> None:
