@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any, Self
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
     RowMapping,
@@ -51,6 +52,7 @@ from storage.model import (
 )
 
 PATIENCE = 60_000  # milliseconds to wait for another writer, on SQLite
+FARTHEST = timedelta(days=3)  # no page waits so long: see ingest.fetch.LONGEST_WAIT
 _LOCK = 0x6E657773  # "news": the one advisory lock that admissions and upgrades share
 PAST = 30  # polls remembered of each feed: as many as rss-fetcher keeps
 
@@ -171,9 +173,14 @@ class Catalog(Answers):
         stay = {feed.url for feed in feeds}
         with self._write() as connection:
             rows = [dict(row) for row in connection.execute(select(schema.feed)).mappings()]
-            known, left = {row["url"] for row in rows}, [r for r in rows if r["url"] not in stay]
+            known = {row["url"]: row for row in rows}
+            left = [row for row in rows if row["url"] not in stay]
             moved = {row[key]: row for row in left for key in ("moved_to", "address")}
-            connection.execute(update(schema.feed).values(listed=False))
+            url = schema.feed.c.url
+            for row in left:
+                if row["listed"]:
+                    gone = update(schema.feed).where(url == row["url"]).values(listed=False)
+                    connection.execute(gone)
             for feed in feeds:
                 names = ("url", "title", "nation", "kind", "enabled")
                 said = {**{name: getattr(feed, name) for name in names}, "listed": True}
@@ -182,10 +189,10 @@ class Catalog(Answers):
                     said = {**before, "address": None, "moved_to": None, **said}
                     ours = schema.entry.c.source == before["url"]
                     connection.execute(update(schema.entry).where(ours).values(source=feed.url))
-                self._add(connection, schema.feed, [said])
-                connection.execute(
-                    update(schema.feed).where(schema.feed.c.url == feed.url).values(said)
-                )
+                if feed.url not in known:
+                    self._add(connection, schema.feed, [said])
+                elif known[feed.url] != known[feed.url] | said:
+                    connection.execute(update(schema.feed).where(url == feed.url).values(said))
 
     def feed_states(self) -> dict[str, FeedState]:
         """Return what we remember of each feed that is in the feeds file, by URL."""
@@ -238,7 +245,7 @@ class Catalog(Answers):
         """Return entries whose page is due, the ones seen first first, edited ones last."""
         query = (
             select(schema.entry)
-            .where(schema.entry.c.next_try <= now)
+            .where(_due(now))
             .order_by(schema.entry.c.state != NEW, schema.entry.c.next_try, schema.entry.c.id)
             .limit(limit)
         )
@@ -247,7 +254,7 @@ class Catalog(Answers):
 
     def is_due(self, number: int, now: datetime) -> bool:
         """Tell whether a page is still to be fetched: another worker may have been quicker."""
-        query = select(schema.entry.c.next_try <= now).where(schema.entry.c.id == number)
+        query = select(_due(now)).where(schema.entry.c.id == number)
         with self._read() as connection:
             return bool(connection.scalar(query))
 
@@ -649,6 +656,12 @@ class Admission:
     def decide(self, number: int, verdict: Verdict, grounds: Judgement, now: datetime) -> bool:
         """Give the entry its verdict; False when it has one already."""
         return self._catalog._decide(self._connection, number, verdict, grounds, now)
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    """Tell whether a page's time has come, or was set by a clock that has been set back since."""
+    c = schema.entry.c.next_try
+    return (c <= now) | (c > now + FARTHEST)
 
 
 def _waiting(row: RowMapping) -> Waiting:

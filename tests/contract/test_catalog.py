@@ -389,6 +389,18 @@ def test_entries_are_sifted_by_their_date_and_not_by_arrival(catalog: Catalog) -
     assert catalog.to_sift(1)[0].place == PLACE
 
 
+def test_a_time_set_by_a_clock_that_ran_ahead_keeps_no_page_waiting(catalog: Catalog) -> None:
+    seen(catalog, ENTRY.url)
+    (waiting,) = catalog.to_fetch(NOON, 10)
+    ahead = NOON + timedelta(days=40)
+
+    catalog.faulted(waiting.id, ahead, "dns", "no answer", ahead + timedelta(hours=1))
+
+    assert [one.id for one in catalog.to_fetch(NOON, 10)] == [waiting.id]
+    assert catalog.is_due(waiting.id, NOON)
+    assert catalog.to_fetch(ahead, 10) == []
+
+
 def test_a_fault_in_passing_is_tried_again_when_its_time_comes(catalog: Catalog) -> None:
     seen(catalog, ENTRY.url)
     (waiting,) = catalog.to_fetch(NOON, 10)
