@@ -61,6 +61,7 @@ class Fault(StrEnum):
 PASSING = frozenset({
     Fault.DNS, Fault.TLS, Fault.CONNECTION, Fault.TIMEOUT_CONNECT, Fault.TIMEOUT_TOTAL,
     Fault.RATE_LIMITED, Fault.SERVER_ERROR, Fault.DEFERRED_HOST,
+    Fault.BAD_ENCODING,  # a stream cut on its way mends as a broken connection does
 })  # fmt: skip
 
 
