@@ -71,6 +71,8 @@ def read_xml(text: str, base_url: str) -> Reading:
     reading = _read(text, base_url if "base=" in text else "")  # joining each tag costs 40 %
     if reading.note and not reading.entries and not end:
         raise FeedError("unparseable", f"it ends before its first entry; {reading.note}")
+    if not end and reading.entries and not dict.get(reading.entries[-1], "link"):
+        del reading.entries[-1]  # cut off in the middle of it: next time it will be whole
     return reading
 
 

@@ -425,6 +425,14 @@ def test_a_feed_that_breaks_off_gives_what_came() -> None:
     assert feed.note.startswith("SAXParseException")
 
 
+@pytest.mark.parametrize("end", ["<item><title>Cli", "<item><title>Clinic</title><link>https://bo"])
+def test_an_entry_that_a_feed_broke_off_in_is_not_refused_but_left_for_next_time(end: str) -> None:
+    feed = read(RSS.format(ITEM + end).partition("</channel>")[0])
+
+    assert [entry.url for entry in feed.entries] == ["https://board.example.org/ward"]
+    assert feed.refused == ()
+
+
 @pytest.mark.parametrize(
     "broken",
     [
