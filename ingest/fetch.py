@@ -2,6 +2,8 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import structlog
@@ -23,6 +25,10 @@ LONGEST_WAIT = timedelta(days=2)  # a Retry-After beyond this is cut to it
 BUDGET = timedelta(minutes=20)  # what is left over then waits for the next run, which is no fault
 BATCH = 5000  # entries a run, so that memory does not grow with the backlog
 HTML = ("text/html", "application/xhtml+xml")
+
+
+class _DoneElsewhere(Exception):
+    """Another worker has had the page in the meantime."""
 
 
 def fetch(desk: Desk, limit: int = BATCH, budget: timedelta = BUDGET) -> dict[str, int]:
@@ -68,11 +74,21 @@ def _fetch(desk: Desk, waiting: Waiting) -> str:
         page = fulltext.page_of(entry, in_feed.content, desk.now())
         _keep(desk, waiting, page)
         return "from_feed"
+
+    @contextmanager
+    def may_ask(url: str) -> Iterator[Callable[[Page], None]]:
+        with desk.may_ask(url) as heard:
+            if not desk.catalog.is_due(waiting.id, desk.now()):  # had while we waited our turn
+                raise _DoneElsewhere
+            yield heard
+
     try:
-        page = desk.web.get(entry.url, may_ask=desk.may_ask)
+        page = desk.web.get(entry.url, may_ask=may_ask)
         if not is_html(page):
             kind = page.header("content-type") or "none"
             raise FetchError(entry.url, Fault.NOT_HTML, f"content type {kind}", page.status)
+    except _DoneElsewhere:
+        return "done_elsewhere"
     except FetchError as error:
         if error.fault is Fault.DEFERRED_HOST:
             desk.catalog.postpone(waiting.id, desk.now() + (error.retry_after or timedelta(0)))
