@@ -118,7 +118,7 @@ def _spelt(text: str) -> datetime | None:
         around = f"{text[found.end() :]} | {text[: found.start()]}"
         try:
             return _at_time(datetime(year, month, day), part.get("rest") or around)
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter for 24:00 on the last day of 9999
             continue
     return None
 

@@ -57,7 +57,10 @@ def canonical(url: str, extra: Set[str] = frozenset(), from_host: str = "") -> s
     scheme, path = parts[1].lower(), parts[3] or "/"
     kept = [piece for piece in (parts[4] or "").split("&") if not _tracks(piece, extra, from_host)]
     query = "&".join(kept)
-    return f"{scheme}://{_authority(parts[2], scheme)}{path}{'?' if query else ''}{query}"
+    found = f"{scheme}://{_authority(parts[2], scheme)}{path}{'?' if query else ''}{query}"
+    if len(found) > MAX_LENGTH:  # by the "/" of an empty path, or a host's "xn--"
+        raise ValueError("not an absolute http(s) URL")
+    return found
 
 
 def host_of(url: str) -> str:

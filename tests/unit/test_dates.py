@@ -101,6 +101,7 @@ def test_a_day_may_end_at_24_hours_and_have_a_leap_second() -> None:
         "0001-01-01T00:00:00Z",
         "1970-01-01T00:00:00Z",
         "9999-12-31",
+        "31 Dec 9999 24:00",  # the year 10000 is no datetime
         "１２/08/2025",
     ],
 )

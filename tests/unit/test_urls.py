@@ -135,6 +135,7 @@ def test_ref_goes_only_when_it_names_the_feeds_own_host() -> None:
         "https://exa mple.org/",
         "https://example.org/\x00",
         "https://example.org/" + "a" * MAX_LENGTH,
+        "https://example.org?" + "a" * (MAX_LENGTH - 20),  # with its "/" it is too long
         "https://" + "a." * 200 + "org/",
     ],
 )
