@@ -12,6 +12,7 @@ import hashlib
 import numpy as np
 import xxhash
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from ingest.words import whole, words
 from storage.model import Fingerprint, Story
@@ -45,7 +46,11 @@ def sketch(tokens: list[str]) -> tuple[int, ...]:
     if not tokens:
         return ()
     digests = [xxhash.xxh3_64_intdigest(word.encode()) for word in tokens[:LONGEST]]
-    hashes = np.array(digests, np.uint64)
+    return tuple(winnowed(np.array(digests, np.uint64)).tolist())
+
+
+def winnowed(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the sketch of a text whose words have these hashes; at least one."""
     length = min(RUN, len(hashes))
     runs = np.zeros(len(hashes) - length + 1, np.uint64)
     for start in range(length):  # a polynomial in _BASE, modulo 2**64
@@ -53,4 +58,4 @@ def sketch(tokens: list[str]) -> tuple[int, ...]:
     runs = (runs ^ (runs >> _HALF)) * _MIX
     runs ^= runs >> _HALF
     least = sliding_window_view(runs, min(WINDOW, len(runs))).min(axis=1)
-    return tuple(np.unique(least.view(np.int64)).tolist())
+    return np.unique(least.view(np.int64))
