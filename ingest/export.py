@@ -64,7 +64,7 @@ def export(desk: Desk, folder: Path) -> dict[str, int]:
 
 
 def _rows(desk: Desk, texts: Path) -> Iterator[dict[str, Any]]:
-    total = len(desk.catalog.names())
+    total = desk.catalog.stories_kept()
     for row in desk.watched("export", desk.catalog.stories(), total):
         name = row.pop("name")
         data = desk.corpus.read(name)

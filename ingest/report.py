@@ -31,7 +31,7 @@ def status(desk: Desk) -> dict[str, Any]:
     return {
         "entries": desk.catalog.entries_seen(),
         "tally": tally,
-        "stories": len(desk.catalog.names()),
+        "stories": desk.catalog.stories_kept(),
         "corpus": desk.settings.corpus,
         "feeds": {
             "listed": len(desk.feeds),

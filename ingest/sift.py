@@ -110,7 +110,7 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
     Takes up hand-put files first. `pages` counts the entries judged and equals the sum of the
     reasons. Raises RunFailed when not one page could be read.
     """
-    counts: Counter[str] = Counter({**adopt(desk), "pages": 0})
+    counts: Counter[str] = Counter({**adopt(desk, every=False), "pages": 0})
     total = min(desk.catalog.tally().get("to_sift", 0), limit or sys.maxsize)
     for verdict in desk.watched("sift", _verdicts(desk, total), total):
         counts["pages"] += 1
@@ -326,37 +326,42 @@ def settle(desk: Desk) -> None:
         desk.catalog.settle(number)
 
 
-def adopt(desk: Desk) -> dict[str, int]:
+def adopt(desk: Desk, every: bool = True) -> dict[str, int]:
     """Take up the story files that people put into the corpus; return `adopted`, `unreadable`.
 
     They count as existing corpus from then on: their numbers are taken, and copies of them are
     refused. A file that breaks the format, or whose number is taken, is left alone and reported.
+    Unless `every` file is asked for, a folder that did not change since is not looked into.
     """
     settle(desk)
     for name in desk.catalog.names(withdrawn=True):
         desk.corpus.remove(name)
-    known = desk.catalog.names()
-    numbers = set(known.values())
-    fresh = [name for name in desk.corpus.names() if name not in known]
-    counts = {"adopted": 0, "unreadable": 0}
+    counts, mark = {"adopted": 0, "unreadable": 0}, desk.corpus.mark()
+    if not every and mark and mark == desk.catalog.mark():
+        return counts
+    fresh = desk.catalog.unknown(desk.corpus.names())
     for name in desk.watched("adopt", fresh, len(fresh)):
         number = number_of(name)
         assert number is not None
         data = desk.corpus.read(name)
+        digest = sha256(data).hexdigest()
         try:
             story = parse(data, name)
-            if number in numbers:
-                raise FormatError(f"{name}: its number is taken: give it the next free one")
+            found = fingerprint(story)
+            with desk.catalog.admission() as admission:
+                there = admission.named(number)
+                if there and there != name:
+                    raise FormatError(f"{name}: its number is taken: give it the next free one")
+                if not there:
+                    admission.take(number, name, story, found, sha256=digest, now=desk.now())
         except FormatError as error:
             counts["unreadable"] += 1
             log.warning("file_not_adopted", story=name, detail=str(error))
             continue
-        digest = sha256(data).hexdigest()
-        with desk.catalog.admission() as admission:
-            if admission.has(number):  # another worker took it up in the meantime
-                continue
-            admission.take(number, name, story, fingerprint(story), sha256=digest, now=desk.now())
-        numbers.add(number)
+        if there:  # another worker took it up in the meantime
+            continue
         counts["adopted"] += 1
         log.info("story_adopted", story=name, title=story.title)
+    if mark and not counts["unreadable"]:
+        desk.catalog.mark(mark)
     return counts

@@ -63,6 +63,13 @@ class Answers(ABC):
         with self._read() as connection:
             return int(connection.scalar(select(func.count()).select_from(schema.entry)) or 0)
 
+    def stories_kept(self) -> int:
+        """Return how many stories are in the corpus."""
+        query = select(func.count()).select_from(schema.story)
+        with self._read() as connection:  # counted in indexes: the rows are large
+            gone = connection.scalar(query.where(schema.story.c.withdrawn.is_not(None)))
+            return (connection.scalar(query) or 0) - (gone or 0)
+
     def life(self, reference: str) -> dict[str, Any] | None:
         """Return all we know of one entry or story: by URL, file name, or story number."""
         number = int(reference) if reference.isdecimal() else None

@@ -63,6 +63,21 @@ _HOST = _HOST.where(schema.host.c.host == bindparam("at")).with_for_update()
 _SET_HOST = update(schema.host).where(schema.host.c.host == bindparam("at"))
 _FREE_HOST = _SET_HOST.where(schema.host.c.holder == bindparam("by"))
 _SET_FEED = update(schema.feed).where(schema.feed.c.url == bindparam("at"))
+_STORY = schema.story.c
+_ENTRY = schema.entry.c.id == bindparam("at")
+_SET_STORY = update(schema.story).where(_STORY.number == bindparam("at"))
+_SET_DECIDED = update(schema.entry).where(_ENTRY, schema.entry.c.state != DECIDED)
+_FORGET = delete(schema.content).where(schema.content.c.entry == bindparam("at"))
+_TAKE, _GIVE, _RELATE = (t.insert() for t in (schema.story, schema.verdict, schema.related))
+_TOLD = ("title", "url", "published", "date_source", "date_text", "language")
+_NUMBER = select(func.max(_STORY.number) + 1)
+_NAMED = select(_STORY.name).where(_STORY.name.in_(bindparam("names", expanding=True)))
+_BYTES = func.coalesce(_STORY.pending, _STORY.withdrawn)
+_ALIKE = select(_STORY.number, _STORY.name, _BYTES, _STORY.url, _STORY.exact).where(
+    _STORY.url.in_(bindparam("urls", expanding=True))
+    | (_STORY.exact == bindparam("exact"))
+    | _STORY.number.in_(bindparam("near", expanding=True))
+)
 
 
 def _tune(connection: Any, _record: object) -> None:
@@ -350,7 +365,7 @@ class Catalog(Answers):
         return connection.scalar(state.with_for_update())
 
     def _forget(self, connection: Connection, number: int) -> None:
-        connection.execute(delete(schema.content).where(schema.content.c.entry == number))
+        connection.execute(_FORGET, {"at": number})
 
     def postpone(self, number: int, next_try: datetime) -> None:
         """Leave a page alone until then; nobody asked for it, so it is no attempt."""
@@ -393,22 +408,12 @@ class Catalog(Answers):
         grounds: Judgement,
         now: datetime,
     ) -> bool:
-        changed = connection.execute(
-            update(schema.entry)
-            .where(schema.entry.c.id == number, schema.entry.c.state != DECIDED)
-            .values(state=DECIDED, **({} if verdict.keep else {"next_try": None}))
-        )
+        again = {} if verdict.keep else {"next_try": None}
+        changed = connection.execute(_SET_DECIDED, {"at": number, "state": DECIDED, **again})
         if not changed.rowcount:
             return False
-        connection.execute(
-            schema.verdict.insert().values(
-                entry=number,
-                reason=verdict.reason,
-                evidence=verdict.evidence,
-                at=now,
-                **asdict(grounds),
-            )
-        )
+        said = {"entry": number, "reason": verdict.reason, "evidence": verdict.evidence, "at": now}
+        connection.execute(_GIVE, {**said, **asdict(grounds)})
         self._forget(connection, number)
         return True
 
@@ -429,9 +434,7 @@ class Catalog(Answers):
     def settle(self, number: int) -> None:
         """Forget a story's pending bytes: its file is in the corpus, durably."""
         with self._write() as connection:
-            connection.execute(
-                update(schema.story).where(schema.story.c.number == number).values(pending=None)
-            )
+            connection.execute(_SET_STORY, {"at": number, "pending": None})
 
     def names(self, withdrawn: bool = False) -> dict[str, int]:
         """Return the name and number of every story in the corpus, or of those taken out of it."""
@@ -440,6 +443,27 @@ class Catalog(Answers):
         with self._read() as connection:
             rows = connection.execute(select(c.name, c.number).where(gone))
             return {row.name: row.number for row in rows}
+
+    def unknown(self, names: Sequence[str]) -> list[str]:
+        """Return those of the files' names that no story in the corpus has, in their order."""
+        new: list[str] = []
+        with self._read() as connection:
+            for start in range(0, len(names), 500):
+                chunk = names[start : start + 500]
+                known = set(connection.scalars(_NAMED, {"names": chunk}))
+                new += [name for name in chunk if name not in known]
+        return new
+
+    def mark(self, new: str = "") -> str:
+        """Return the corpus folder's mark when all its files were known, or note a new one."""
+        c = schema.meta.c
+        if not new:
+            with self._read() as connection:
+                return connection.scalar(select(c.value).where(c.key == "corpus")) or ""
+        with self._write() as connection:
+            self._add(connection, schema.meta, [{"key": "corpus", "value": new}])
+            connection.execute(update(schema.meta).where(c.key == "corpus").values(value=new))
+        return new
 
     # decisions of people
 
@@ -567,32 +591,22 @@ class Admission:
 
         Each story is named once, by the first of the keys that found it.
         """
-        c = schema.story.c
         near = sketches.candidates(self._connection, fingerprint.sketch)
-        keys = (
-            ("url", c.url.in_([url for url in urls if url])),
-            ("exact", c.exact == fingerprint.exact),
-            ("near", c.number.in_(near)),
-        )
-        found: dict[int, tuple[int, str, str, bytes | None]] = {}
-        for how, where in keys:
-            query = (
-                select(c.number, c.name, func.coalesce(c.pending, c.withdrawn))
-                .where(where)
-                .order_by(c.number)
-            )
-            for number, name, pending in self._connection.execute(query):
-                found.setdefault(number, (number, name, how, pending))
-        return list(found.values())
+        asked = {"urls": {url for url in urls if url}, "exact": fingerprint.exact, "near": near}
+        found = []
+        for number, name, pending, url, exact in self._connection.execute(_ALIKE, asked):
+            how = "exact" if exact == fingerprint.exact else "near"
+            found.append((number, name, "url" if url in asked["urls"] else how, pending))
+        return sorted(found, key=lambda one: (("url", "exact", "near").index(one[2]), one[0]))
 
-    def has(self, number: int) -> bool:
-        """Tell whether a story has that number."""
-        query = select(schema.story.c.number).where(schema.story.c.number == number)
-        return self._connection.scalar(query) is not None
+    def named(self, number: int) -> str | None:
+        """Return the file name of the story that has that number, if one has."""
+        query = select(_STORY.name).where(_STORY.number == number)
+        return self._connection.scalar(query)
 
     def next_number(self) -> int:
         """Return the number of the next story: one more than the highest."""
-        return int(self._connection.scalar(select(func.max(schema.story.c.number) + 1)) or 0)
+        return int(self._connection.scalar(_NUMBER) or 0)
 
     def take(
         self,
@@ -611,29 +625,17 @@ class Admission:
 
         `related` are the numbers of stories on the same event, with their likeness.
         """
-        self._connection.execute(
-            schema.story.insert().values(
-                number=number,
-                name=name,
-                entry=entry,
-                title=story.title,
-                url=story.url,
-                published=story.published,
-                date_source=story.date_source,
-                date_text=story.date_text,
-                language=story.language,
-                sha256=sha256,
-                exact=fingerprint.exact,
-                words=fingerprint.words,
-                added=now,
-                pending=pending,
-            )
-        )
+        row = {
+            **{key: getattr(story, key) for key in _TOLD},
+            "exact": fingerprint.exact,
+            "words": fingerprint.words,
+        }
+        ours = {"number": number, "name": name, "entry": entry, "sha256": sha256}
+        self._connection.execute(_TAKE, {**row, **ours, "added": now, "pending": pending})
         sketches.add(self._connection, number, fingerprint.sketch)
-        for other, likeness in (related or {}).items():
-            self._connection.execute(
-                schema.related.insert().values(number=number, other=other, likeness=likeness)
-            )
+        if related:
+            rows = [{"number": number, "other": n, "likeness": one} for n, one in related.items()]
+            self._connection.execute(_RELATE, rows)
 
     def reopen(self, number: int) -> None:
         """Take an entry's verdict back, to give it another in the same transaction."""
@@ -644,8 +646,8 @@ class Admission:
 
     def withdraw(self, number: int, data: bytes) -> None:
         """Take a story out of the corpus; its number, sketch and bytes stay, to know copies by."""
-        story = update(schema.story).where(schema.story.c.number == number)
-        self._connection.execute(story.values(withdrawn=data, pending=None))
+        gone = {"at": number, "withdrawn": data, "pending": None}
+        self._connection.execute(_SET_STORY, gone)
 
     def restore(self, number: int) -> None:
         """Put a story that was withdrawn back; its file is pending."""

@@ -10,6 +10,7 @@ import hashlib
 import html
 import os
 import re
+import time
 import unicodedata
 from bisect import bisect
 from collections.abc import Iterable
@@ -174,6 +175,15 @@ class FileCorpus:
         """Return the names of all story files, by rising number."""
         named = [(int(m[1]), m[0]) for n in os.listdir(self.folder) if (m := NAME.match(n))]
         return [name for _, name in sorted(named)]
+
+    def mark(self) -> str:
+        """Return what stays the same while no file comes or goes; "" while it is too soon to say.
+
+        That is the folder's own time. Within its grain a second change would not show: 2 seconds
+        on FAT, the coarsest there is.
+        """
+        changed = self.folder.stat().st_mtime_ns
+        return str(changed) if time.time_ns() - changed > 3_000_000_000 else ""
 
     def strangers(self) -> list[str]:
         """Return the names of whatever else lies in the folder."""

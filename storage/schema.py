@@ -257,6 +257,9 @@ story = Table(
     Column("pending", LargeBinary),
     Column("withdrawn", LargeBinary),  # the bytes of a file that a person's decision took away
 )
+# The few stories with bytes here: every sift asks for them, however large the corpus is.
+_HELD = story.c.pending.is_not(None) | story.c.withdrawn.is_not(None)
+Index("story_held", story.c.number, sqlite_where=_HELD, postgresql_where=_HELD)
 
 # Stories on one event that are no copies of each other.
 related = Table(

@@ -1,16 +1,18 @@
 """What every catalog promises, on SQLite and on PostgreSQL."""
 
 import os
+import sqlite3
 import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 from storage import schema
@@ -436,6 +438,48 @@ def test_pending_bytes_wait_until_they_are_settled(catalog: Catalog) -> None:
     assert waiting == [(5, "005_x.txt", b"text")]
     assert catalog.pending() == []
     assert catalog.names() == {"005_x.txt": 5}
+
+
+def test_names_that_no_story_has_are_told_in_their_order(catalog: Catalog) -> None:
+    take(catalog, 5)
+    names = [f"{number:03d}_x.txt" for number in range(1200, -1, -1)]
+
+    assert catalog.unknown(names) == [name for name in names if name != "005_x.txt"]
+
+
+def test_the_stories_kept_are_those_that_nobody_withdrew(catalog: Catalog) -> None:
+    take(catalog, 5)
+    take(catalog, 6)
+    with catalog.admission() as admission:
+        admission.withdraw(5, b"text")
+
+    assert catalog.stories_kept() == 1
+
+
+def test_the_last_mark_noted_is_remembered(catalog: Catalog) -> None:
+    before = catalog.mark()
+    catalog.mark("1")
+    catalog.mark("2")
+
+    assert (before, catalog.mark()) == ("", "2")
+
+
+def test_what_every_sift_asks_first_scans_no_table(tmp_path: Path) -> None:
+    file, asked = tmp_path / "catalog.sqlite", list[str]()
+
+    def note(*said: object) -> None:
+        asked.append(str(said[2]))
+
+    with Catalog(f"sqlite:///{file}") as catalog:
+        event.listen(Engine, "before_cursor_execute", note)
+        catalog.pending()
+        catalog.names(withdrawn=True)
+        event.remove(Engine, "before_cursor_execute", note)
+    with closing(sqlite3.connect(file)) as connection:
+        queries = [one for one in asked if one.startswith("SELECT")]
+        plans = [str(list(connection.execute(f"EXPLAIN QUERY PLAN {q}"))) for q in queries]
+
+    assert ["story_held" in plan for plan in plans] == [True, True]
 
 
 def test_an_admission_that_fails_leaves_nothing(catalog: Catalog) -> None:

@@ -1,5 +1,6 @@
 """Discover, fetch and sift on a loopback site: each bad input has one outcome; runs go on."""
 
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import timedelta
@@ -311,6 +312,36 @@ def test_numbers_go_on_from_the_highest_present(site: NewsSite, tmp_path: Path) 
         sift(desk)
 
     assert sorted(name[:5] for name in home.files()) == ["1041_", "1042_"]
+
+
+def test_a_folder_that_did_not_change_is_not_looked_into_until_a_file_is_put_there(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path)
+    (home.corpus / "000_0123456789abcdef.txt").write_bytes(b"An old title\n\nAn old text.")
+    os.utime(home.corpus, (1, 1))
+
+    with home.desk() as desk:
+        first = sift(desk)["adopted"]
+        (home.corpus / "001_0123456789abcdef.txt").write_bytes(b"A new title\n\nA newer one.")
+        os.utime(home.corpus, (1, 1))  # as if nothing had changed
+        unchanged = sift(desk)["adopted"]
+        os.utime(home.corpus, (2, 2))
+        changed = sift(desk)["adopted"]
+
+    assert (first, unchanged, changed) == (1, 0, 1)
+
+
+def test_a_file_whose_number_is_taken_is_reported_by_every_sift(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    for digit, title in (("0", b"One title"), ("1", b"Another title")):
+        (home.corpus / f"000_{digit * 16}.txt").write_bytes(title + b"\n\nA text of some words.")
+    os.utime(home.corpus, (1, 1))
+
+    with home.desk() as desk:
+        counts = [sift(desk) for _ in range(2)]
+
+    assert [(c["adopted"], c["unreadable"]) for c in counts] == [(1, 1), (0, 1)]
 
 
 def test_a_file_that_is_no_story_is_left_alone_and_reported(tmp_path: Path) -> None:

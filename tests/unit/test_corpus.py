@@ -195,3 +195,14 @@ def test_no_word_of_a_story_is_in_its_files_name(number: int, title: str, block:
 
     assert re.fullmatch(r"[0-9]{3,10}_[0-9a-f]{16}\.txt", name)
     assert Path("/corpus", name).resolve().parent == Path("/corpus")
+
+
+def test_a_folder_has_a_mark_once_its_last_change_is_old_enough(tmp_path: Path) -> None:
+    corpus = FileCorpus(tmp_path)
+    fresh = corpus.mark()
+    os.utime(tmp_path, (1, 1))
+    old = corpus.mark()
+    os.utime(tmp_path, (2, 2))
+
+    assert fresh == ""
+    assert old not in ("", corpus.mark())
