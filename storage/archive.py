@@ -125,26 +125,36 @@ def _written(page: Page, kind: str, **said: Any) -> bytes:
 
 def _page(member: bytes) -> Page:
     # unpacked first: the reader of records takes a torn one for a short one
-    record = next(iter(ArchiveIterator(io.BytesIO(gzip.decompress(member)))), None)
-    if record is None or (record.rec_type == "response" and record.http_headers is None):
+    unpacked = io.BytesIO(gzip.decompress(member))
+    record = next(iter(ArchiveIterator(unpacked, no_record_parse=True)), None)
+    if record is None:
         raise ValueError("no page's record")
-    payload = record.raw_stream.read()
-    hops = tuple(record.rec_headers.get_header("X-Newsdesk-Hops").split(" "))
-    status, received = 0, [("Content-Type", record.rec_headers.get_header("Content-Type"))]
-    if record.http_headers:
-        status, received = int(record.http_headers.get_statuscode()), record.http_headers.headers
+    payload, hops = record.raw_stream.read(), tuple(_said(record, "X-Newsdesk-Hops").split(" "))
+    status, received = 0, [("Content-Type", _said(record, "Content-Type"))]
+    if record.rec_type == "response":  # parted here: warcio would read some headers as UTF-8
+        head, _, payload = payload.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        status = int(first[9:12])
+        received = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
     headers = tuple((name.removeprefix("X-Archive-Orig-"), value) for name, value in received)
     coding = next((v for n, v in headers if n.lower() == "content-encoding"), "identity")
     return Page(
         url=hops[0],
-        final_url=record.rec_headers.get_header("WARC-Target-URI"),
+        final_url=_said(record, "WARC-Target-URI"),
         status=status,
         headers=headers,
         payload=payload,
         content=_decoded(payload) if coding.strip().lower() in {"gzip", "x-gzip"} else payload,
-        fetched=datetime.fromisoformat(record.rec_headers.get_header("WARC-Date")),
+        fetched=datetime.fromisoformat(_said(record, "WARC-Date")),
         hops=hops,
     )
+
+
+def _said(record: Any, name: str) -> str:
+    value = record.rec_headers.get_header(name)
+    if value is None:
+        raise ValueError(f"its record has no {name}")
+    return str(value)
 
 
 def _decoded(payload: bytes) -> bytes:

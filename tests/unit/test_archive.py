@@ -15,7 +15,7 @@ from warcio.archiveiterator import ArchiveIterator
 
 from storage.archive import Archive
 from storage.errors import StorageError
-from storage.model import Place
+from storage.model import Page, Place
 from tests.builders import PAGE
 
 CODED = replace(
@@ -24,6 +24,8 @@ CODED = replace(
     headers=(
         ("Content-Type", "text/html"),
         ("X-Odd", "caf\xe9"),
+        ("X-Utf-8", "caf\xc3\xa9"),
+        ("X-Empty", ""),
         ("Content-Encoding", "gzip"),
         ("Transfer-Encoding", "chunked"),
         ("Set-Cookie", "a=1"),
@@ -79,6 +81,23 @@ def test_a_torn_record_costs_itself_only(tmp_path: Path) -> None:
     assert archive.read(whole) == PAGE
     with pytest.raises(StorageError, match="no page at"):
         archive.read(torn)
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Newsdesk-Hops", "WARC-Target-URI", "WARC-Date", "Content-Type"]
+)
+@pytest.mark.parametrize("page", [PAGE, FROM_FEED], ids=["response", "conversion"])
+def test_a_record_that_another_program_wrote_is_no_page(
+    tmp_path: Path, page: Page, header: str
+) -> None:
+    with Archive(tmp_path) as archive:
+        place = archive.append(page)
+    path = tmp_path / place.file
+    record = re.sub(rf"(?m)^{header}: .*\n".encode(), b"", gzip.decompress(path.read_bytes()), 1)
+    path.write_bytes(gzip.compress(record))
+
+    with pytest.raises(StorageError, match="no page at"):
+        Archive(tmp_path).read(replace(place, length=path.stat().st_size))
 
 
 def test_a_place_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
