@@ -181,7 +181,7 @@ def parse(source: bytes, name: str) -> Topic:
         text = source.decode()
         keys = tomllib.loads(text)
         return _TOPIC.validate_python({**keys, "digest": hashlib.sha256(source).hexdigest()})
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as e:
         raise SettingsError(f"{name}: not TOML in UTF-8: {e}; correct that place") from e
     except ValidationError as e:
         raise SettingsError("\n".join(f"{name}{_remedy(p, text)}" for p in e.errors())) from e

@@ -77,7 +77,8 @@ def admitted(url: str) -> URL:
     if parts.userinfo:
         raise Refusal(Fault.BAD_URL, "user name or password in the URL")
     port = 80 if parts.port is None else parts.port
-    if not parts.host or "%" in parts.host or not 0 < port < 65536:
+    host = parts.raw_host  # httpx's `host` raises for an "xn--" that is none (fuzzed)
+    if not host or b"%" in host or not 0 < port < 65536:
         raise Refusal(Fault.BAD_URL, "no host, or no port, that can be asked")
     try:
         host_of(str(parts))  # whose turn it is; httpx lets pass what no host is called, as "a!b"

@@ -253,6 +253,7 @@ def test_a_url_that_is_not_ours_to_ask_is_refused_without_being_repeated(url: st
         ("https://example.org/a#part", "https://example.org/a"),
         ("https://example.org/caf\u00e9 1", "https://example.org/caf%C3%A9%201"),
         ("https://m\u00fcnchen.example/", "https://xn--mnchen-3ya.example/"),
+        ("http://xn--mnchen-3yaample/", "http://xn--mnchen-3yaample/"),  # decodes to no name
         ("http://[2606:4700::1111]:8080/", "http://[2606:4700::1111]:8080/"),
     ],
 )

@@ -138,6 +138,7 @@ def test_most_points_come_first() -> None:
     ("old", "new", "said"),
     [
         ('name = "floods"', 'name = "floods', "floods.toml: not TOML .*line 2"),
+        ('name = "floods"', "name = " + "[" * 5000, "floods.toml: not TOML .*recursion"),
         ("min_words = 5\n", "", "floods.toml: min_words: is missing; add it"),
         ("min_words = 5", "min_words = 5\nmin_word = 6", "min_word: no such key; remove it"),
         ("cap = 7.5", "cap = 7.5\ncup = 1.0", "weights.cup: no such key"),
