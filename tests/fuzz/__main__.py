@@ -36,6 +36,8 @@ def main() -> int:
     given = asked.parse_args()
     if unknown := set(given.targets) - set(TARGETS):
         asked.error(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
+    if given.again and not given.targets:
+        asked.error("--again needs the TARGET that the input is for")
     if given.again:
         for name in given.targets:
             target(name).run(given.again.read_bytes())
