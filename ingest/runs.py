@@ -1,16 +1,16 @@
 """The entry points: plain values in, plain counts out. All that Airflow and the CLI call."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import asdict, replace
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urljoin
 
 import structlog
 
-from ingest import decisions, feedlist, report
-from ingest import settings as environment
+from ingest import decisions, feedlist, report, settings
 from ingest.desk import Desk
 from ingest.discover import answered, check, look
 from ingest.discover import discover as _discover
@@ -31,154 +31,157 @@ from storage.model import Feed, FeedState, Story
 
 log = structlog.get_logger(__name__)
 
-Watch = Callable[[str, int, int], None]
+P = ParamSpec("P")
+R = TypeVar("R")
+# Who is told `verb, steps done, steps in all` of whatever runs.
+WATCH: ContextVar[Callable[[str, int, int], None]] = ContextVar("watch", default=lambda *_: None)
 
 
-def unwatched(_verb: str, _done: int, _total: int) -> None:
-    """Watch nothing."""
+def _open(**other: Any) -> Desk:
+    return Desk(settings.read().model_copy(update=other), watch=WATCH.get())
 
 
-def discover(ask_all: bool = False, watch: Watch = unwatched) -> dict[str, Any]:
-    """Ask the feeds that are due, or all enabled ones, for entries."""
-    with _desk(watch) as desk:
-        return _recorded(desk, "discover", lambda: _discover(desk, ask_all))
+def _at_desk(run: Callable[Concatenate[Desk, P], R]) -> Callable[P, R]:
+    """Make an entry point of what needs a desk: it is opened by the settings, and closed."""
+
+    @wraps(run)
+    def opened(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _open() as desk:
+            return run(desk, *args, **kwargs)
+
+    return opened
 
 
-def fetch(watch: Watch = unwatched) -> dict[str, Any]:
-    """Fetch the pages that are due."""
-    with _desk(watch) as desk:
-        return _recorded(desk, "fetch", lambda: _fetch(desk))
+def _recorded(
+    verb: str, run: Callable[Concatenate[Desk, P], dict[str, int]]
+) -> Callable[P, dict[str, Any]]:
+    """Make an entry point of a verb: it notes in the catalog how it went, and logs its tally.
+
+    It returns the verb's counts and, when there is any, `alerts`: their evidence by name. It
+    raises RunFailed for a grave one.
+    """
+
+    @wraps(run)
+    def recorded(desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        began, counts, alerts = desk.now(), dict[str, int](), dict[str, str]()
+        number = desk.catalog.begin_run(verb, began)
+        try:
+            before = desk.catalog.feed_states()
+            counts = run(desk, *args, **kwargs)
+            found = report.alerts(desk, verb, counts, before, began)
+            alerts = {one.name: one.evidence for one in found}
+            for one in found:
+                log.warning("alert", verb=verb, name=one.name, evidence=one.evidence)
+            if grave := [f"{one.name}: {one.evidence}" for one in found if one.grave]:
+                raise RunFailed("; ".join(grave))
+        except NewsError as error:
+            desk.catalog.end_run(number, desk.now(), counts, str(error), alerts)
+            log.info("run_failed", verb=verb, detail=str(error))
+            raise
+        desk.catalog.end_run(number, desk.now(), counts, None, alerts)
+        log.info("run_ended", verb=verb, **counts)
+        return {**counts, "alerts": alerts} if alerts else counts
+
+    return _at_desk(recorded)
 
 
-def sift(watch: Watch = unwatched) -> dict[str, Any]:
-    """Judge the fetched pages and keep the stories that are new."""
-    with _desk(watch) as desk:
-        return _recorded(desk, "sift", lambda: _sift(desk))
+# what needs nothing but a desk is told where it is written
+discover = _recorded("discover", _discover)
+fetch = _recorded("fetch", _fetch)
+sift = _recorded("sift", _sift)
+adopt = _recorded("adopt", _adopt)
+decide = _at_desk(decisions.decide)
+status = _at_desk(report.status)
+feeds = _at_desk(report.feeds)
+verify = _at_desk(report.verify)
 
 
-def sift_again(
-    dry: bool, topic: str | None = None, watch: Watch = unwatched
-) -> list[dict[str, Any]]:
-    """Judge every entry with a page anew; see decisions.again. `topic` is another file to try."""
-    with _desk(watch, **({"topic": Path(topic)} if topic else {})) as desk:
-        return [asdict(change) for change in decisions.again(desk, dry=dry or bool(topic))]
-
-
-def decide(reference: str, what: str, by: str, why: str, like: str | None = None) -> dict[str, Any]:
-    """Record what a person says of a verdict, and act on it; see decisions.decide."""
-    with _desk() as desk:
-        return decisions.decide(desk, reference, what, by=by, why=why, like=like)
-
-
-def decided() -> list[dict[str, Any]]:
-    """Return every decision of a person, in order."""
-    with _desk() as desk:
-        return [asdict(decision) for decision in desk.catalog.decisions()]
-
-
-def poll(ask_all: bool = False, watch: Watch = unwatched) -> dict[str, dict[str, Any]]:
+def poll(ask_all: bool = False) -> dict[str, dict[str, Any]]:
     """Discover, fetch and sift, in a row.
 
     When a verb's run fails, the ones after it still work off what lies ready; then the failure
     is raised.
     """
     done: dict[str, dict[str, Any]] = {}
-    failed: list[RunFailed] = []
-    verbs: dict[str, Callable[[], dict[str, Any]]] = {
-        "discover": lambda: discover(ask_all, watch),
-        "fetch": lambda: fetch(watch),
-        "sift": lambda: sift(watch),
-    }
+    failed: list[str] = []
+    verbs: dict[str, Callable[[], dict[str, Any]]]
+    verbs = {"discover": lambda: discover(ask_all), "fetch": fetch, "sift": sift}
     for verb, run in verbs.items():
         try:
             done[verb] = run()
         except RunFailed as error:
-            failed.append(error)
+            failed.append(str(error))
     if failed:
-        raise RunFailed("; ".join(map(str, failed)))
+        raise RunFailed("; ".join(failed))
     return done
 
 
-def adopt(watch: Watch = unwatched) -> dict[str, Any]:
-    """Take up the stories that people put into the corpus folder."""
-    with _desk(watch) as desk:
-        return _recorded(desk, "adopt", lambda: _adopt(desk))
+def sift_again(dry: bool, topic: Path | None = None) -> list[dict[str, Any]]:
+    """Judge every entry with a page anew; see decisions.again. `topic` is another file to try."""
+    with _open(**({"topic": topic} if topic else {})) as desk:
+        return [asdict(change) for change in decisions.again(desk, dry=dry or bool(topic))]
 
 
-def init(watch: Watch = unwatched) -> dict[str, Any]:
+@_at_desk
+def decided(desk: Desk) -> list[dict[str, Any]]:
+    """Return every decision of a person, in order."""
+    return [asdict(decision) for decision in desk.catalog.decisions()]
+
+
+@_at_desk
+def init(desk: Desk) -> dict[str, Any]:
     """Make the shelves, read every file once, take up the stories that are there."""
-    with _desk(watch) as desk:
-        taken = _recorded(desk, "adopt", lambda: _adopt(desk))
-        desk.catalog.list_feeds(desk.feeds)
-        enabled = sum(feed.enabled for feed in desk.feeds)
-        return {
-            "corpus": desk.settings.corpus,
-            "archive": str(desk.archive.folder),
-            "topic": desk.topic.name,
-            "feeds": len(desk.feeds),
-            "enabled": enabled,
-            **taken,
-        }
+    taken = adopt()
+    desk.catalog.list_feeds(desk.feeds)
+    return {
+        "corpus": desk.settings.corpus,
+        "archive": str(desk.archive.folder),
+        "topic": desk.topic.name,
+        "feeds": len(desk.feeds),
+        "enabled": sum(feed.enabled for feed in desk.feeds),
+        **taken,
+    }
 
 
-def settings() -> dict[str, str]:
+def shown_settings() -> dict[str, str]:
     """Return every setting as read, without passwords."""
-    return environment.read().shown()
+    return settings.read().shown()
 
 
-def status() -> dict[str, Any]:
-    """Return tally, stories, feeds and the last runs; see report.status."""
-    with _desk() as desk:
-        return report.status(desk)
-
-
-def why(reference: str) -> dict[str, Any] | None:
+@_at_desk
+def why(desk: Desk, reference: str) -> dict[str, Any] | None:
     """Return the life of one entry, by URL, file or number; None when nothing is known."""
-    with _desk() as desk:
-        life = report.life(desk, reference)
-        if life and life.get("copies") and life.get("place"):
-            kept = parse(desk.corpus.read(life["copies"]["name"]))
-            story = reread(desk, life["place"])
-            life["beside"] = side_by_side(kept, story) if story else []
-        if life:
-            life.pop("place", None)
-        return life
+    life = report.life(desk, reference)
+    place = life.pop("place", None) if life else None
+    if life and life.get("copies") and place:
+        kept = parse(desk.corpus.read(life["copies"]["name"]))
+        story = reread(desk, place)
+        life["beside"] = side_by_side(kept, story) if story else []
+    return life
 
 
-def verify(watch: Watch = unwatched) -> list[str]:
-    """Return every way in which corpus, catalog and archive differ."""
-    with _desk(watch) as desk:
-        return report.verify(desk)
-
-
-def export(folder: str, watch: Watch = unwatched) -> dict[str, int]:
+def export(folder: Path) -> dict[str, int]:
     """Write texts, JSON Lines and Parquet into a folder."""
     from ingest.export import export as _export  # pyarrow: 0.4 s that no other verb needs
 
-    with _desk(watch) as desk:
-        return _export(desk, Path(folder))
+    with _open() as desk:
+        return _export(desk, folder)
 
 
-def feeds() -> list[dict[str, Any]]:
-    """Return each feed of the feeds file and how it does; see report.feeds."""
-    with _desk() as desk:
-        return report.feeds(desk)
-
-
-def add_feed(url: str, title: str, nation: str, kind: str, note: str = "") -> dict[str, Any]:
+@_at_desk
+def add_feed(
+    desk: Desk, url: str, title: str = "", nation: str = "uk", kind: str = "press", note: str = ""
+) -> dict[str, Any]:
     """Ask a new feed once and, when it answers, write it into the feeds file.
 
     That one request is also its first poll. Raises FetchError or FeedError, and adds nothing,
     when it is no feed.
     """
-    with _desk() as desk:
-        url = desk.secrets.hide(url)
-        listing = look(desk, Feed(url=url, title=title))
-        feed = Feed(
-            url=url, title=title or listing.title or url, nation=nation, kind=kind, note=note
-        )
-        feedlist.add(desk.settings.feeds, replace(feed, url=desk.secrets.revealed(url)))
-        return {**asdict(feed), "entries": len(listing.entries), **_first(desk, feed, listing)}
+    url = desk.secrets.hide(url)
+    listing = look(desk, Feed(url=url, title=title))
+    feed = Feed(url=url, title=title or listing.title or url, nation=nation, kind=kind, note=note)
+    feedlist.add(desk.settings.feeds, replace(feed, url=desk.secrets.revealed(url)))
+    return {**asdict(feed), "entries": len(listing.entries), **_first(desk, feed, listing)}
 
 
 def _first(desk: Desk, feed: Feed, listing: Listing) -> dict[str, int]:
@@ -189,28 +192,30 @@ def _first(desk: Desk, feed: Feed, listing: Listing) -> dict[str, int]:
     return {"entries_new": taken.new}
 
 
-def discover_feeds(site: str, add: bool, nation: str, kind: str) -> dict[str, Any]:
+@_at_desk
+def discover_feeds(
+    desk: Desk, site: str, add: bool = False, nation: str = "uk", kind: str = "press"
+) -> dict[str, Any]:
     """Look for a site's feeds, see ingest.scout; with `add`, the best goes into the feeds file.
 
     Returns `finds`, `asked` (how many URLs) and `added` (a URL or None). That request is its
     first poll, too. Raises FetchError when the site's page cannot be had.
     """
-    with _desk() as desk:
-        found = scout(desk, site)
-        best = found.best(site) if add else None
-        if best:
-            feed = Feed(
-                url=best.url, title=best.title or best.url, nation=nation, kind=kind, via=best.via
-            )
-            feedlist.add(desk.settings.feeds, feed)
-            if best.listing:
-                _first(desk, feed, best.listing)
-        finds = [_shown(find) for find in found.finds]
-        return {"finds": finds, "asked": found.asked, "added": best.url if best else None}
+    found = scout(desk, site)
+    best = found.best(site) if add else None
+    if best:
+        title = best.title or best.url
+        feed = Feed(url=best.url, title=title, nation=nation, kind=kind, via=best.via)
+        feedlist.add(desk.settings.feeds, feed)
+        if best.listing:
+            _first(desk, feed, best.listing)
+    finds = [_shown(find) for find in found.finds]
+    return {"finds": finds, "asked": found.asked, "added": best.url if best else None}
 
 
+@_at_desk
 def rediscover_feeds(
-    urls: Sequence[str] = (), apply: bool = False, watch: Watch = unwatched
+    desk: Desk, urls: list[str] | None = None, apply: bool = False
 ) -> list[dict[str, Any]]:
     """Look on their sites for the feeds of these URLs; without URLs, for those that are dead.
 
@@ -218,15 +223,14 @@ def rediscover_feeds(
     With `apply` a new feed's URL replaces the old one in the feeds file. Raises SettingsError
     for a URL that is not in it.
     """
-    with _desk(watch) as desk:
-        states = desk.catalog.feed_states()
-        listed = {feed.url: feed for feed in desk.feeds}
-        if unknown := [url for url in urls if url not in listed]:
-            raise SettingsError(f"{unknown[0]} is not in {desk.settings.feeds}; see `feeds list`")
-        lost = [feed for feed in desk.feeds if dead(feed, states.get(feed.url))]
-        wanted = [listed[url] for url in urls] or lost
-        steps = (_rediscovered(desk, feed, apply) for feed in wanted)
-        return list(desk.watched("rediscover", steps, len(wanted)))
+    states = desk.catalog.feed_states()
+    listed = {feed.url: feed for feed in desk.feeds}
+    if unknown := [url for url in urls or () if url not in listed]:
+        raise SettingsError(f"{unknown[0]} is not in {desk.settings.feeds}; see `feeds list`")
+    lost = [feed for feed in desk.feeds if dead(feed, states.get(feed.url))]
+    wanted = [listed[url] for url in urls or ()] or lost
+    steps = (_rediscovered(desk, feed, apply) for feed in wanted)
+    return list(desk.watched("rediscover", steps, len(wanted)))
 
 
 def _rediscovered(desk: Desk, feed: Feed, apply: bool) -> dict[str, Any]:
@@ -237,12 +241,11 @@ def _rediscovered(desk: Desk, feed: Feed, apply: bool) -> dict[str, Any]:
     best = found.best(feed.url)
     if best is None:
         return {"url": feed.url, "new": None, "detail": f"nothing in {found.asked} URLs"}
+    detail = "proposed" if best.listing else "proposed: add it by hand, via sitemap"
     if apply and best.listing:
         feedlist.move(desk.settings.feeds, feed.url, best.url)
         _first(desk, replace(feed, url=best.url), best.listing)
         detail = "applied"
-    else:
-        detail = "proposed" if best.listing else "proposed: add it by hand, via sitemap"
     return {**_shown(best), "url": feed.url, "new": best.url, "detail": detail}
 
 
@@ -251,97 +254,89 @@ def _shown(find: Find) -> dict[str, Any]:
     return {name: getattr(find, name) for name in names}
 
 
-def check_feeds(urls: Sequence[str] = (), watch: Watch = unwatched) -> list[dict[str, Any]]:
-    """Ask feeds (all of the feeds file, disabled ones too, without URLs) and keep nothing.
-
-    Each answer has `url`, `outcome`, `detail`, `entries` and `newest`, an entry's date.
-    """
-    with _desk(watch) as desk:
-        listed = {feed.url: feed for feed in desk.feeds}
-        hidden = [desk.secrets.hide(url) for url in urls]
-        asked = [listed.get(u, Feed(url=u, title="")) for u in hidden] or list(desk.feeds)
-        return check(desk, asked)
+@_at_desk
+def check_feeds(desk: Desk, urls: list[str] | None = None) -> list[dict[str, Any]]:
+    """Ask feeds and keep nothing, see discover.check; without URLs all, disabled ones too."""
+    listed = {feed.url: feed for feed in desk.feeds}
+    hidden = [desk.secrets.hide(url) for url in urls or ()]
+    return check(desk, [listed.get(u, Feed(url=u, title="")) for u in hidden] or desk.feeds)
 
 
-def why_feed(url: str) -> dict[str, Any] | None:
+@_at_desk
+def why_feed(desk: Desk, url: str) -> dict[str, Any] | None:
     """Return all we know of a feed, by its URL or the one it moved to; None when nothing is.
 
     `next_poll` is when it is asked next and `reason` why then: see ingest.schedule.
     """
-    with _desk() as desk:
-        desk.catalog.list_feeds(desk.feeds)
-        known = desk.catalog.feed(url)
-        if known is None:
-            return None
-        said = {name: one for name, one in asdict(known.pop("timing")).items() if one}
-        return known | {
-            name: sorted(one) if isinstance(one, frozenset) else one for name, one in said.items()
-        }
+    desk.catalog.list_feeds(desk.feeds)
+    known = desk.catalog.feed(url)
+    if known is None:
+        return None
+    said = {name: one for name, one in asdict(known.pop("timing")).items() if one}
+    return known | {
+        name: sorted(one) if isinstance(one, frozenset) else one for name, one in said.items()
+    }
 
 
-def enable_feed(url: str) -> dict[str, Any]:
+@_at_desk
+def enable_feed(desk: Desk, url: str) -> dict[str, Any]:
     """Have a feed asked at the next poll that is gone, or fails; raises SettingsError."""
-    with _desk() as desk:
-        if not any(feed.url == url and feed.enabled for feed in desk.feeds):
-            raise SettingsError(f"{url}: not enabled in {desk.settings.feeds}: enable it there")
-        desk.catalog.list_feeds(desk.feeds)
-        state = desk.catalog.feed_states()[url]
-        state = replace(state, outcome="enabled", detail="", failures=0, distrusted=False)
-        desk.catalog.polled(replace(state, next_poll=None, reason=""), (), desk.now())
-        return {"url": url, "outcome": "enabled"}
+    if not any(feed.url == url and feed.enabled for feed in desk.feeds):
+        raise SettingsError(f"{url}: not enabled in {desk.settings.feeds}: enable it there")
+    desk.catalog.list_feeds(desk.feeds)
+    state = desk.catalog.feed_states()[url]
+    state = replace(state, outcome="enabled", detail="", failures=0, distrusted=False)
+    desk.catalog.polled(replace(state, next_poll=None, reason=""), (), desk.now())
+    return {"url": url, "outcome": "enabled"}
 
 
-def import_opml(path: str) -> dict[str, Any]:
+def import_opml(file: Path) -> dict[str, Any]:
     """Add an OPML file's feeds to the feeds file; those that are there already stay as they are."""
-    with _desk() as desk:
-        known = {canonical(feed.url) for feed in feedlist.load(desk.settings.feeds)}
-        feeds, notes = feedlist.from_opml(Path(path).read_bytes())
-        new = [feed for feed in feeds if canonical(feed.url) not in known]
-        for feed in new:
-            feedlist.add(desk.settings.feeds, feed)
-        return {"added": len(new), "known": len(feeds) - len(new), "notes": list(notes)}
+    ours = settings.read().feeds
+    known = {canonical(feed.url) for feed in feedlist.load(ours)}
+    feeds, notes = feedlist.from_opml(file.read_bytes())
+    new = [feed for feed in feeds if canonical(feed.url) not in known]
+    for feed in new:
+        feedlist.add(ours, feed)
+    return {"added": len(new), "known": len(feeds) - len(new), "notes": list(notes)}
 
 
 def export_opml() -> str:
     """Return the feeds file as OPML, with the keys in its URLs: other readers need them, too."""
-    with _desk() as desk:
-        return feedlist.to_opml(feedlist.load(desk.settings.feeds)).decode()
+    return feedlist.to_opml(feedlist.load(settings.read().feeds)).decode()
 
 
-def check_topic() -> dict[str, Any]:
+@_at_desk
+def check_topic(desk: Desk) -> dict[str, Any]:
     """Run the topic file's examples and all that people decided; `failures` says what fails.
 
     Of people's decisions those on the topic and those on copies are run: what was said of which
     text is kept with each.
     """
-    with _desk() as desk:
-        topic, ruled = desk.topic, desk.catalog.decisions()
-        return {
-            "topic": topic.name,
-            "examples": len(topic.yes) + len(topic.no),
-            "decisions": len({one.entry for one in ruled}),
-            "failures": [*check_examples(topic), *decisions.failures(desk)],
-        }
+    topic = desk.topic
+    return {
+        "topic": topic.name,
+        "examples": len(topic.yes) + len(topic.no),
+        "decisions": len({one.entry for one in desk.catalog.decisions()}),
+        "failures": [*check_examples(topic), *decisions.failures(desk)],
+    }
 
 
-def explain_topic(reference: str) -> dict[str, Any] | None:
+@_at_desk
+def explain_topic(desk: Desk, reference: str) -> dict[str, Any] | None:
     """Score a story file, or an entry we know by URL or number; None when we have no text of it."""
-    with _desk() as desk:
-        if Path(reference).is_file():
-            story = parse(Path(reference).read_bytes())
-        else:
-            found = _story(desk, reference)
-            if found is None:
-                return None
-            story = found
-        score = explain(desk.topic, story.title, story.text)
-        return {
-            "title": story.title,
-            "score": score.score,
-            "decision": score.decision,
-            "sentence": str(score),
-            "points": points(score),
-        }
+    file = Path(reference)
+    story = parse(file.read_bytes()) if file.is_file() else _story(desk, reference)
+    if story is None:
+        return None
+    score = explain(desk.topic, story.title, story.text)
+    return {
+        "title": story.title,
+        "score": score.score,
+        "decision": score.decision,
+        "sentence": str(score),
+        "points": points(score),
+    }
 
 
 def _story(desk: Desk, reference: str) -> Story | None:
@@ -351,35 +346,3 @@ def _story(desk: Desk, reference: str) -> Story | None:
         name = found["story"]["name"]
         return parse(desk.corpus.read(name), name)
     return reread(desk, found["place"]) if found.get("place") else None
-
-
-@contextmanager
-def _desk(watch: Watch = unwatched, **other: Any) -> Iterator[Desk]:
-    with Desk(environment.read().model_copy(update=other), watch=watch) as desk:
-        yield desk
-
-
-def _recorded(desk: Desk, verb: str, run: Callable[[], dict[str, int]]) -> dict[str, Any]:
-    """Run a verb and note in the catalog how it went; one log line with its tally.
-
-    Returns the verb's counts and, when there is any, `alerts`: their evidence by name. Raises
-    RunFailed for a grave one.
-    """
-    began, counts, alerts = desk.now(), dict[str, int](), dict[str, str]()
-    number = desk.catalog.begin_run(verb, began)
-    try:
-        before = desk.catalog.feed_states()
-        counts = run()
-        found = report.alerts(desk, verb, counts, before, began)
-        alerts = {one.name: one.evidence for one in found}
-        for one in found:
-            log.warning("alert", verb=verb, name=one.name, evidence=one.evidence)
-        if grave := [f"{one.name}: {one.evidence}" for one in found if one.grave]:
-            raise RunFailed("; ".join(grave))
-    except NewsError as error:
-        desk.catalog.end_run(number, desk.now(), counts, str(error), alerts)
-        log.info("run_failed", verb=verb, detail=str(error))
-        raise
-    desk.catalog.end_run(number, desk.now(), counts, None, alerts)
-    log.info("run_ended", verb=verb, **counts)
-    return {**counts, "alerts": alerts} if alerts else counts

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -74,9 +75,12 @@ def scout(desk: Desk, site: str) -> Scouting:
     url, content_type = page.final_url, page.header("content-type") or ""
     known = {canonical(feed.url) for feed in desk.feeds}
     finds: dict[str, Find] = {}
+    named: list[str] = []
+    with suppress(FeedError):  # a page that cannot be read names none
+        named = in_child(links, page.content, content_type, url)
     asked = 1
     for how, via, candidates in (
-        ("named on the page", "feed", in_child(links, page.content, content_type, url)),
+        ("named on the page", "feed", named),
         ("a usual address", "feed", _usual(url)),
         ("robots.txt", "sitemap", sorted(desk.robots.sitemaps(url), key=_no_news)),
         ("a usual address", "sitemap", [urljoin(url, "/sitemap.xml")]),
