@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from ingest import moves, schedule
+from ingest import schedule
 from ingest.abreast import abreast
 from ingest.dates import clamped
 from ingest.desk import Desk
@@ -161,7 +161,7 @@ def answered(desk: Desk, feed: Feed, state: FeedState, listing: Listing) -> Feed
         and any(validators)
     )
     after = replace(
-        moves.followed(state, listing.moved, whole, now),
+        schedule.followed(state, listing.moved, whole, now),
         etag=listing.etag,
         last_modified=listing.last_modified,
         answered_at=listing.answered_at,
@@ -190,7 +190,7 @@ def _failed(
     now = desk.now()
     after = replace(state, polled=now, outcome=outcome, detail=detail, failures=state.failures + 1)
     if outcome in ("not_found", "gone") and (state.address or state.moved_to):
-        after = replace(moves.lost(after), outcome="not_found")
+        after = replace(schedule.lost(after), outcome="not_found")
     if after.outcome == "gone":
         log.warning("feed_gone", source=redacted(state.url), detail=detail)
         return replace(

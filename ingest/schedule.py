@@ -1,4 +1,4 @@
-"""When a feed is asked next, and why: pure arithmetic on what it said and how it answered."""
+"""When a feed is asked next, where, and why: pure arithmetic on what it said and answered."""
 
 import hashlib
 from collections.abc import Iterable
@@ -16,6 +16,7 @@ JITTER = 0.1  # share of the interval; keeps feeds of one host from coming due t
 WEEK = timedelta(days=7)
 SILENCE = 28  # asked after a 28th of its silence: CommaFeed's ladder of 7, 14 and 28 days
 HOUR = timedelta(hours=1)
+OBSERVED = timedelta(days=7)  # a move is seen this long before it counts (Lion Reader's window)
 NONE = timedelta(0)
 
 
@@ -151,3 +152,32 @@ def shown(span: timedelta) -> str:
 def _share(url: str) -> float:
     """Return a number from 0.0 to 1.0 that is the same for the same URL, always."""
     return hashlib.sha256(url.encode()).digest()[0] / 255
+
+
+def followed(state: FeedState, moved: str | None, read: bool, now: datetime) -> FeedState:
+    """Return the state of a feed that answered from `moved`, or where it was asked (None).
+
+    The move counts after OBSERVED, or at once when only http became https; and only when this
+    very answer was `read` as a feed: a redirect to a home page is not a move. An answer without
+    the redirect ends it. What the feed is known by stays its URL in the feeds file.
+    """
+    if moved is None:
+        return replace(state, moved_to=None, moved_since=None)
+    since = (state.moved_since if state.moved_to == moved else None) or now
+    asked = state.address or state.url
+    secured = asked.startswith("http://") and moved == f"https{asked[4:]}"
+    if read and (secured or now - since >= OBSERVED):
+        return replace(state, address=moved, moved_to=None, moved_since=now)
+    return replace(state, moved_to=moved, moved_since=since)
+
+
+def lost(state: FeedState) -> FeedState:
+    """Return the state of a feed that is not (404), or no longer (410), where it was asked.
+
+    For one that was on the move, the move then counts at once (Lion Reader does so); one that
+    had moved is asked at its old URL again, which may know better.
+    """
+    if state.address is None and state.moved_to is None:
+        return state
+    return replace(state, address=state.moved_to, moved_to=None, moved_since=None, etag=None,
+                   last_modified=None, digest=None)  # fmt: skip

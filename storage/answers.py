@@ -90,70 +90,53 @@ class Answers(ABC):
         if not found:
             return {"story": story[0], **beside} if story else None
         entry = found[0]
-        of_entry = {
-            table.name: self._rows(select(table).where(table.c.entry == entry["id"]))
-            for table in (
-                schema.sighting,
-                schema.other_url,
-                schema.version,
-                schema.fetch,
-                schema.verdict,
-                schema.story,
-                schema.decision,
-            )
-        }
-        verdict = next(iter(of_entry["verdict"]), None)
-        like = (
-            self._rows(select(schema.story).where(s.number == verdict["like"])) if verdict else []
-        )
-        if not story and (story := of_entry["story"]):
+        number = entry["id"]
+        t = schema
+        tables = (t.sighting, t.other_url, t.version, t.fetch, t.verdict, t.story, t.decision)
+        told = [self._rows(select(table).where(table.c.entry == number)) for table in tables]
+        sightings, other_urls, versions, fetches, verdicts, stories, decisions = told
+        verdict = next(iter(verdicts), None)
+        same = select(schema.story).where(s.number == (verdict and verdict["like"]))
+        if not story and (story := stories):
             beside = self._beside(story[0]["number"])
         return {
             "entry": entry,
-            "sightings": of_entry["sighting"],
-            "other_urls": of_entry["other_url"],
-            "versions": of_entry["version"],
-            "fetches": of_entry["fetch"],
+            "sightings": sightings,
+            "other_urls": other_urls,
+            "versions": versions,
+            "fetches": fetches,
             "verdict": verdict,
-            "decisions": of_entry["decision"],
+            "decisions": decisions,
             "story": next(iter(story), None),
-            "copies": next(iter(like), None),
+            "copies": next(iter(self._rows(same)), None) if verdict else None,
             **beside,
         }
 
     def _beside(self, number: int) -> dict[str, Any]:
         """Return the entries refused as copies of a story, and the stories on the same event."""
         v, r, s = schema.verdict.c, schema.related.c, schema.story.c
-        copies = select(schema.entry.c.url, schema.entry.c.source, v.reason, v.kind, v.at)
         other = case((r.number == number, r.other), else_=r.number)
+        copies = select(schema.entry.c.url, schema.entry.c.source, v.reason, v.kind, v.at)
+        copies = copies.join_from(schema.verdict, schema.entry).where(v.like == number)
         related = select(s.number, s.name, s.title, s.url, r.likeness)
+        related = related.join_from(schema.related, schema.story, s.number == other)
+        related = related.where(or_(r.number == number, r.other == number))
         return {
-            "copied_by": self._rows(
-                copies.join_from(schema.verdict, schema.entry)
-                .where(v.like == number)
-                .order_by(v.at)
-            ),
-            "related": self._rows(
-                related.join_from(schema.related, schema.story, s.number == other)
-                .where(or_(r.number == number, r.other == number))
-                .order_by(s.number)
-            ),
+            "copied_by": self._rows(copies.order_by(v.at)),
+            "related": self._rows(related.order_by(s.number)),
         }
 
     def reasons(self, most: int) -> dict[str, list[str]]:
         """Return the reasons of each feed's latest entries with a verdict, `most` of each."""
         e, v = schema.entry.c, schema.verdict.c
-        place = func.row_number().over(partition_by=e.source, order_by=e.id.desc())
+        place = func.row_number().over(partition_by=e.source, order_by=e.id.desc()).label("place")
         ranked = (
-            select(e.source, v.reason, place.label("place"))
-            .join_from(schema.entry, schema.verdict)
-            .subquery()
+            select(e.source, v.reason, place).join_from(schema.entry, schema.verdict).subquery()
         )
+        latest = select(ranked).where(ranked.c.place <= most)
         found: dict[str, list[str]] = {}
         with self._read() as connection:
-            for source, reason, _ in connection.execute(
-                select(ranked).where(ranked.c.place <= most)
-            ):
+            for source, reason, _ in connection.execute(latest):
                 found.setdefault(source, []).append(reason)
         return found
 
@@ -215,34 +198,17 @@ class Answers(ABC):
     def contradictions(self) -> list[str]:
         """Return what in the catalog speaks against itself: nothing, unless it was damaged."""
         s, e, v = schema.story.c, schema.entry.c, schema.verdict.c
-        decided_without = (
-            select(e.url)
-            .outerjoin_from(schema.entry, schema.verdict)
-            .where(
-                or_(
-                    (e.state == DECIDED) & v.entry.is_(None),
-                    (e.state != DECIDED) & v.entry.is_not(None),
-                )
-            )
-        )
-        kept_without = (
-            select(e.url)
-            .join_from(schema.entry, schema.verdict)
-            .outerjoin(schema.story, (s.entry == e.id) & s.withdrawn.is_(None))
-            .where(
-                or_(
-                    (v.reason == "kept") & s.number.is_(None),
-                    (v.reason != "kept") & s.number.is_not(None),
-                )
-            )
-        )
+        state = select(e.url).outerjoin_from(schema.entry, schema.verdict)
+        story = state.outerjoin(schema.story, (s.entry == e.id) & s.withdrawn.is_(None))
+        speaking = {
+            "state and verdict": state.where((e.state == DECIDED) != v.entry.is_not(None)),
+            "verdict and story": story.where((v.reason == "kept") != s.number.is_not(None)),
+        }
         with self._read() as connection:
             return [
-                *(
-                    f"{url}: state and verdict differ"
-                    for url in connection.scalars(decided_without)
-                ),
-                *(f"{url}: verdict and story differ" for url in connection.scalars(kept_without)),
+                f"{url}: {what} differ"
+                for what, query in speaking.items()
+                for url in connection.scalars(query)
             ]
 
     def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:

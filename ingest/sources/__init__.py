@@ -1,15 +1,13 @@
 """Where entries come from: each kind of source is one file here and one line in SOURCES."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from ingest.sources.feed import FeedSource
 from ingest.sources.page import ListingPage
 from ingest.sources.sitemap import SitemapSource
 from ingest.sources.source import Listing, Source
-from ingest.web.client import MayAsk, Web
-from storage.model import Feed
 
-SOURCES: Mapping[str, Callable[[Feed, Web, MayAsk, frozenset[str]], Source]] = {
+SOURCES: Mapping[str, type[Source]] = {
     "feed": FeedSource,
     "listing": ListingPage,
     "sitemap": SitemapSource,

@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from ingest.feeds import Refused, parse_feed
-from ingest.sources.source import Listing, ask
-from ingest.web.client import MayAsk, Web
-from storage.model import Entry, Feed, FeedState, Verdict
+from ingest.sources.source import Listing, Source, ask
+from storage.model import Entry, FeedState, Verdict
 
 ACCEPT = (
     "application/atom+xml,application/rss+xml,application/rdf+xml;q=0.9,"
@@ -13,23 +12,17 @@ ACCEPT = (
 )
 
 
-class FeedSource:
+class FeedSource(Source):
     """One feed of the feeds file."""
-
-    def __init__(self, feed: Feed, web: Web, may_ask: MayAsk, tracking: frozenset[str]) -> None:
-        """Take the way to ask, and the topic's own tracking parameters."""
-        self._feed, self._web, self._may_ask, self._tracking = feed, web, may_ask, tracking
 
     def entries(self, state: FeedState) -> Listing:
         """Ask the feed once; raises FetchError or FeedError when it gives nothing."""
-        page, listing = ask(self._web, state, ACCEPT, self._may_ask)
+        page, listing = ask(self.web, state, ACCEPT, self.may_ask)
         if not listing.read:
             return listing
         content_type = page.header("content-type") or ""
-        feed = parse_feed(
-            page.content, content_type, page.final_url, self._feed.url, self._tracking
-        )
-        refused = tuple(_refused(one, self._feed.url) for one in feed.refused)
+        feed = parse_feed(page.content, content_type, page.final_url, self.feed.url, self.tracking)
+        refused = tuple(_refused(one, self.feed.url) for one in feed.refused)
         told = [feed.note] if feed.note else []
         if refused:
             entry, verdict = refused[0]

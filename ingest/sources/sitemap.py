@@ -8,10 +8,9 @@ from datetime import UTC, datetime, time, timedelta
 from ingest.dates import day_in_path
 from ingest.errors import FeedError, FetchError
 from ingest.sitemaps import MAX_BYTES, Located, read_sitemap
-from ingest.sources.source import Listing, ask
+from ingest.sources.source import Listing, Source, ask
 from ingest.urls import canonical, lies_within, same_site
-from ingest.web.client import MayAsk, Web
-from storage.model import Entry, Feed, FeedState, Page
+from storage.model import Entry, FeedState, Page
 
 ACCEPT = "application/xml,text/xml;q=0.9,text/plain;q=0.8,application/gzip;q=0.8,*/*;q=0.5"
 FIRST_LOOK = timedelta(days=7)  # ours: a new sitemap's past is for a backfill
@@ -21,12 +20,8 @@ MAX_DEPTH = 11  # of indexes in indexes, as ultimate-sitemap-parser has it
 MAX_ENTRIES = 2_000  # of a look, the newest: as of a feed
 
 
-class SitemapSource:
+class SitemapSource(Source):
     """One sitemap of the feeds file."""
-
-    def __init__(self, feed: Feed, web: Web, may_ask: MayAsk, tracking: frozenset[str]) -> None:
-        """Take the way to ask, which heeds robots.txt, and the topic's tracking parameters."""
-        self._feed, self._web, self._may_ask, self._tracking = feed, web, may_ask, tracking
 
     def entries(self, state: FeedState) -> Listing:
         """Ask the sitemap and the parts of it that changed; each file asks for an hour's rest.
@@ -37,7 +32,7 @@ class SitemapSource:
 
         Raises FetchError for the first file, FeedError when nothing in it can be used.
         """
-        page, known = ask(self._web, state, ACCEPT, self._may_ask, MAX_BYTES)
+        page, known = ask(self.web, state, ACCEPT, self.may_ask, MAX_BYTES)
         if not known.read:
             return known
         since = (state.whole or page.fetched - FIRST_LOOK) - MARGIN
@@ -51,7 +46,7 @@ class SitemapSource:
         if walk.errors and not walk.urls:
             raise walk.errors[0]
         if walk.urls and not inside and not walk.old:
-            what = f"within = {self._feed.within!r}" if self._feed.within else "its own site"
+            what = f"within = {self.feed.within!r}" if self.feed.within else "its own site"
             raise FeedError("nothing_selected", f"none of its {walk.urls} URLs is in {what}")
         if inside and undated == inside:
             raise FeedError("nothing_selected", f"none of its {inside} URLs has a date")
@@ -72,13 +67,13 @@ class SitemapSource:
         )
 
     def _again(self, url: str) -> Page:
-        return self._web.get(url, accept=ACCEPT, max_bytes=MAX_BYTES, may_ask=self._may_ask)
+        return self.web.get(url, accept=ACCEPT, max_bytes=MAX_BYTES, may_ask=self.may_ask)
 
     def _entry(self, place: Located) -> Entry | None:
         """Return the entry for a URL that belongs to the site and lies within, else None."""
         try:
-            url = canonical(place.url, self._tracking)
-            if not same_site(url, self._feed.url) or not lies_within(url, self._feed.within):
+            url = canonical(place.url, self.tracking)
+            if not same_site(url, self.feed.url) or not lies_within(url, self.feed.within):
                 return None
         except ValueError:
             return None
@@ -86,7 +81,7 @@ class SitemapSource:
             url=url,
             link=place.url,
             title=place.title,
-            source=self._feed.url,
+            source=self.feed.url,
             published=place.published,
             updated=max(filter(None, (place.published, place.changed)), default=None),
             summary=place.keywords,

@@ -2,13 +2,13 @@
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
 
 from ingest.dates import parse_date
 from ingest.web.client import MayAsk, Web
-from storage.model import Entry, FeedState, Page, Timing, Verdict
+from storage.model import Entry, Feed, FeedState, Page, Timing, Verdict
 
 MAX_REDIRECTS = 5  # feeds move less than pages do (Lion Reader: 5 for feeds)
 _MAX_AGE = re.compile(r"(?i)(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})")
@@ -40,9 +40,16 @@ class Listing:
         return self.outcome in ("listed", "empty_valid")
 
 
-class Source(Protocol):
+@dataclass(frozen=True, slots=True)
+class Source(ABC):
     """Anything that lists entries."""
 
+    feed: Feed
+    web: Web
+    may_ask: MayAsk
+    tracking: frozenset[str]  # the topic's own parameters, for canonical
+
+    @abstractmethod
     def entries(self, state: FeedState) -> Listing:
         """Ask the source once; raises FetchError or FeedError when it gives nothing."""
 

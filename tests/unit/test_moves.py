@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from ingest.moves import OBSERVED, followed, lost
+from ingest.schedule import OBSERVED, followed, lost
 from storage.model import FeedState
 from tests.builders import NOON
 
