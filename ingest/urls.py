@@ -116,7 +116,7 @@ def lies_within(url: str, beginning: str) -> bool:
 def _authority(text: str, scheme: str) -> str:
     host_and_port = _AUTHORITY.fullmatch(unquote(text).lower())
     if host_and_port is None:
-        credentials = "credentials in a URL are never sent: if the site has one, use a ?key="
+        credentials = "credentials in a URL: a user name or password is never sent; use a ?key="
         raise ValueError(credentials if "@" in text else "a URL without a plain host")
     host, port = host_and_port[1], int(host_and_port[2] or _PORTS[scheme])
     if host.startswith("["):
