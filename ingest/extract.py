@@ -53,7 +53,7 @@ class Hints:
     days: tuple[Stated, ...] = ()  # of the sources feed, updated and listing
     first_seen: date | None = None
     fetched: date | None = None  # days after it are not believed
-    recurring: frozenset[str] = frozenset()  # keys (ingest.furniture) of the site's other lines
+    recurring: frozenset[int] = frozenset()  # marks (ingest.furniture) of the site's own lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from ingest.extract import Extract, Hints, Stated, extract, lost
 from ingest.filters import ALONE, BESIDE, Case, Filters, judge
 from ingest.filters.off_topic import UNREAD
 from ingest.fingerprint import fingerprint
+from ingest.furniture import recurring
 from ingest.health import BROKEN
 from ingest.likeness import kin, likeness
 from ingest.score import VERSION, TopicScore, explain, prefilter
@@ -165,6 +166,7 @@ def sheet_of(desk: Desk, waiting: Waiting, page: Page) -> Sheet:
         days=days,
         first_seen=_day(waiting.first_seen),
         fetched=page.fetched.date(),
+        recurring=recurring(desk.catalog.lines(page.final_url)),
     )
     return _sheet(desk, page, hints)
 
@@ -186,8 +188,9 @@ def _sheet(desk: Desk, page: Page, hints: Hints) -> Sheet:
 def reread(desk: Desk, place: Place) -> Story | None:
     """Return the story of a page in the archive as today's code extracts it; None for none."""
     page = desk.archive.read(place)
+    hints = Hints(recurring=recurring(desk.catalog.lines(page.final_url)))
     with Workers(read, nothing_read, count=1) as workers:
-        (reading,) = workers.map([(_sheet(desk, page, Hints()),)])
+        (reading,) = workers.map([(_sheet(desk, page, hints),)])
     return reading.story if reading.story.text else None
 
 

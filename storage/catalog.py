@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from sqlalchemy import (
     ColumnElement,
@@ -54,6 +55,7 @@ from storage.model import (
 PATIENCE = 60_000  # milliseconds to wait for another writer, on SQLite
 FARTHEST = timedelta(days=3)  # no page waits so long: see ingest.fetch.LONGEST_WAIT
 _LOCK = 0x6E657773  # "news": the one advisory lock that admissions and upgrades share
+LEARNT = 16  # pages whose lines are remembered of each site; half of them is no chance
 PAST = 30  # polls remembered of each feed: as many as rss-fetcher keeps
 
 # Built once: for what runs at every request, building them took longer than running them.
@@ -62,6 +64,10 @@ _HOST = select(*(schema.host.c[name] for name in _HELD))
 _HOST = _HOST.where(schema.host.c.host == bindparam("at")).with_for_update()
 _SET_HOST = update(schema.host).where(schema.host.c.host == bindparam("at"))
 _FREE_HOST = _SET_HOST.where(schema.host.c.holder == bindparam("by"))
+_LINE = schema.line.c
+_LINES = select(_LINE.marks).where(_LINE.host == bindparam("at")).order_by(_LINE.rank.desc())
+_OLD_LINES = _LINES.with_only_columns(_LINE.rank).offset(LEARNT)
+_PRUNE = delete(schema.line).where(_LINE.host == bindparam("at"), _LINE.rank.in_(_OLD_LINES))
 _SET_FEED = update(schema.feed).where(schema.feed.c.url == bindparam("at"))
 _STORY = schema.story.c
 _ENTRY = schema.entry.c.id == bindparam("at")
@@ -292,8 +298,10 @@ class Catalog(Answers):
                 update(schema.feed).where(schema.feed.c.url == source).values(shares=list(shares))
             )
 
-    def fetched(self, number: int, page: Page, place: Place, sha256: str) -> None:
-        """Record that an entry's page lies in the archive.
+    def fetched(
+        self, number: int, page: Page, place: Place, sha256: str, marks: bytes = b""
+    ) -> None:
+        """Record that an entry's page lies in the archive, and remember its lines' `marks`.
 
         After the verdict its outcome is "refetched": the page that was judged stays the last
         one "fetched".
@@ -323,6 +331,24 @@ class Catalog(Answers):
             )
             if decided:
                 self._forget(connection, number)
+            elif marks:
+                self._remember(connection, number, page.final_url, marks)
+
+    def _remember(self, connection: Connection, number: int, url: str, marks: bytes) -> None:
+        """Keep a page's marks while it is among its site's newest, by day and URL as announced.
+
+        So what is kept depends on which pages were had, not on when, how often or in what order.
+        """
+        e, host = schema.entry.c, urlsplit(url).hostname
+        day, named = connection.execute(select(e.published, e.url).where(e.id == number)).one()
+        row = {"host": host, "rank": f"{day or ''} {named}".encode(), "marks": marks}
+        self._add(connection, schema.line, [row])
+        connection.execute(_PRUNE, {"at": host})
+
+    def lines(self, url: str) -> list[bytes]:
+        """Return the marks of the lines of each of the newest pages of a URL's site."""
+        with self._read() as connection:
+            return list(connection.scalars(_LINES.limit(LEARNT), {"at": urlsplit(url).hostname}))
 
     def faulted(
         self, number: int, at: datetime, fault: str, detail: str, next_try: datetime | None

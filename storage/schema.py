@@ -202,6 +202,15 @@ fetch = Table(
     Column("length", BigInteger),
 )
 
+# What to remember of the lines of a site's newest pages: ingest.furniture learns from it.
+line = Table(
+    "line",
+    METADATA,
+    Column("host", String, primary_key=True),
+    Column("rank", LargeBinary, primary_key=True),  # bytes: sorts alike on every database
+    Column("marks", LargeBinary, nullable=False),
+)
+
 # One row an entry: the primary key is the promise that each has exactly one verdict.
 verdict = Table(
     "verdict",

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 from storage import schema
-from storage.catalog import Catalog
+from storage.catalog import LEARNT, Catalog
 from storage.errors import StorageError
 from storage.model import (
     Entry,
@@ -695,3 +695,24 @@ def test_every_hop_and_the_canonical_link_are_kept(catalog: Catalog) -> None:
     assert life["fetches"][0]["hops"] == list(page.hops)
     assert life["entry"]["url"] == ENTRY.url
     assert catalog.life("http://news.example/b") == life
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_lines_are_remembered_of_the_newest_pages_whenever_they_were_had(
+    catalog: Catalog, order: int
+) -> None:
+    days = [NOON + timedelta(days=n) for n in range(LEARNT + 4)]
+    told = [f"http://news.example/{n}" for n in range(len(days))]
+    entries = [
+        replace(ENTRY, url=url, link=url, published=day)
+        for url, day in zip(told, days, strict=True)
+    ]
+    catalog.polled(FeedState(url=FEED.url, outcome="listed"), entries, NOON)
+
+    for waiting in catalog.to_fetch(NOON, 100)[::order]:
+        page = replace(PAGE, final_url="http://site.example/a")
+        for marks in (waiting.entry.url, "another time"):
+            catalog.fetched(waiting.id, page, PLACE, "digest", marks.encode())
+
+    assert catalog.lines("http://site.example/b") == [url.encode() for url in told[:3:-1]]
+    assert catalog.lines("http://other.example/") == []

@@ -1,6 +1,7 @@
 """Discover, fetch and sift on a loopback site: each bad input has one outcome; runs go on."""
 
 import os
+import random
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest import decisions
 from ingest.discover import discover
 from ingest.errors import RunFailed
 from ingest.fetch import fetch
@@ -439,3 +441,55 @@ def test_validators_come_back_byte_for_byte(site: NewsSite, tmp_path: Path) -> N
     headers = site.asked[-1].headers
     assert headers["if-none-match"] == 'W/"odd \'one"'
     assert headers["if-modified-since"] == "Someday, 32 Foo 2026 25:61 BST"
+
+
+MOTTO = "Islander Extra: the weekend"
+
+
+def telling(number: int) -> str:
+    """Return a page of a story of its own, with the site's motto below it."""
+    chance = random.Random(number)
+    told = "".join(
+        f"<p>The {' and the '.join(chance.sample(NAMES, 4))} of {chance.choice(NAMES)} said that"
+        f" {chance.randint(20, 900)} people in {chance.choice(NAMES)} had been to the"
+        f" {chance.choice(NAMES)} and were with the {chance.choice(NAMES)} as it was.</p>"
+        for _ in range(5)
+    )
+    title = " ".join(chance.sample(NAMES, 5))
+    return (
+        f"<html lang=en><title>{title}</title><article><h1>{title}</h1>{told}<p>{MOTTO}</p>"
+        "</article></html>"
+    )
+
+
+_NAMED = """
+harbour council bridge school ferry library market theatre museum station garden hospital church
+tower mill forest river valley quarry castle chapel college factory brewery bakery studio gallery
+stadium orchard meadow tunnel canal airport prison court bank hotel laundry nursery surgery
+"""
+NAMES = _NAMED.split()
+
+
+def test_what_recurs_on_a_site_is_learnt_and_goes_from_its_first_pages_when_judged_again(
+    site: NewsSite, tmp_path: Path
+) -> None:
+    paths = [f"/{n}" for n in range(6)]
+    for n, path in enumerate(paths):
+        site.publish(path, telling(n))
+    home = Home(tmp_path, [announce(site, *paths[:2])])
+
+    with home.desk() as desk:
+        for announced in (paths[:2], paths):
+            announce(site, *announced)
+            discover(desk, ask_all=True)
+            fetch(desk)
+            sift(desk)
+        changes = list(decisions.again(desk, dry=False))
+        removed = [(life(desk, site.url(path)) or {})["verdict"]["removed"] for path in paths]
+
+    with_motto = [data for data in home.files().values() if MOTTO.encode() in data]
+    assert (len(home.files()), len(with_motto)) == (6, 2)
+    assert {(change.url, change.now) for change in changes} == {
+        (site.url(path), "other_text") for path in paths[:2]
+    }
+    assert all(["recurs", MOTTO] in lines for lines in removed[2:])

@@ -1,10 +1,12 @@
 """Which lines of a page are furniture, by which rule; and which never are."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.furniture import Removed, clear, is_date, key
+from ingest.furniture import Removed, clear, is_date, key, marks, recurring
 
 FIRST = "The council and the health board have agreed one budget for care at home."
 LAST = "A report on the first year will be published in the spring of next year."
@@ -199,13 +201,107 @@ def test_a_paragraph_after_a_few_links_is_no_teaser() -> None:
     assert clear(lines)[0] == (FIRST, LAST)
 
 
-def test_a_line_that_recurs_on_the_site_goes() -> None:
-    motto = "Ferry News: since 1874 the voice of the islands and of all who sail between them."
+MOTTO = "Pick up the Islander in every pier shop on Thursdays."
+LABEL = "- Islander Extra: the weekend"
+TOLD = tuple(
+    f"In the {n}th year of the plan the board told its {n} members of it." for n in range(9)
+)
 
-    kept, removed = clear([FIRST, motto, LAST], recurring=frozenset({key(motto)}))
 
-    assert kept == (FIRST, LAST)
-    assert removed == (Removed("recurs", motto),)
+def marked(title: str, *lines: str) -> bytes:
+    told = "".join(f"<p>{line}</p>" for line in lines)
+    return marks(f"<html><title>{title}</title><script>x = '<p>';</script>{told}</html>")
+
+
+def of_a_site(*lines: str, pages: int, without: int = 0) -> frozenset[int]:
+    """Return what recurs on so many pages of a site, on all but some of which the lines stand."""
+    stood = [marked(f"{n}", f"Story {n}", *lines) for n in range(pages)]
+    return recurring([*stood, *(marked(f"-{n}", f"Tale {n}") for n in range(without))])
+
+
+def test_lines_that_recur_on_a_site_go_each_with_its_rule() -> None:
+    again = of_a_site(MOTTO, "<span>Islander</span> Extra: <a href='/x'>the weekend</a>", pages=5)
+
+    kept, removed = clear([LABEL, *TOLD, MOTTO], recurring=again)
+
+    assert kept == TOLD
+    assert removed == (Removed("recurs", LABEL), Removed("recurs", MOTTO))
+
+
+@pytest.mark.parametrize(
+    ("line", "pages", "without", "goes"),
+    [
+        (LABEL[2:], 2, 0, False),
+        (LABEL[2:], 3, 3, True),
+        (LABEL[2:], 3, 4, False),
+        (MOTTO, 4, 0, False),
+        (MOTTO, 6, 2, True),
+        (MOTTO, 6, 3, False),
+    ],
+)
+def test_a_sentence_must_recur_more_often_than_a_label(
+    line: str, pages: int, without: int, goes: bool
+) -> None:
+    again = of_a_site(line, pages=pages, without=without)
+
+    assert (line not in clear([*TOLD, line], recurring=again)[0]) is goes
+
+
+def test_pages_of_one_title_count_as_one() -> None:
+    copies = [marked("One story", *TOLD, MOTTO, LABEL[2:], str(n)) for n in range(9)]
+
+    assert recurring(copies) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Copyright (c) Press Association Ltd. 2019, All Rights Reserved.",
+        "© 2024 Islander Media Ltd",
+        "PA Media",
+        "Press Association",
+        "This story was first published by the Local Democracy Reporting Service.",
+        "Reporting by Jo Lund in Oban",
+        "“We will not close a single ward before the spring,” the chairman said.",
+        "The board said it would not comment on a case before the court.",
+        "___",
+        " ".join(["The fund was set up ten years ago to pay for care at home"] * 4) + ".",
+    ],
+)
+def test_what_belongs_to_a_story_stays_however_often_it_recurs(line: str) -> None:
+    again = of_a_site(line, pages=16)
+
+    assert clear([*TOLD, line], recurring=again)[0] == (*TOLD, line)
+
+
+def test_a_short_heading_that_recurs_goes_at_the_ends_only() -> None:
+    again = of_a_site("Key points", pages=8)
+    lines = ["Key points", *TOLD[:5], "Key points", *TOLD[5:], "Key points"]
+
+    kept, _ = clear(lines, recurring=again)
+
+    assert kept == (*TOLD[:5], "Key points", *TOLD[5:])
+
+
+def test_stories_written_from_a_template_lose_nothing() -> None:
+    again = of_a_site(*TOLD[:4], pages=16)
+
+    assert clear(TOLD, recurring=again)[0] == TOLD
+
+
+@given(st.lists(st.lists(st.sampled_from([MOTTO, LABEL, *TOLD])), max_size=9), st.randoms())
+def test_what_recurs_does_not_depend_on_the_order_of_the_pages(
+    pages: list[list[str]], chance: random.Random
+) -> None:
+    had = [marked(f"{n % 7}", *lines) for n, lines in enumerate(pages)]
+    shuffled = chance.sample(had, len(had))
+
+    assert recurring(had) == recurring(shuffled)
+
+
+@given(st.text())
+def test_any_page_has_marks_and_not_too_many(page: str) -> None:
+    assert len(marks(page * 3)) <= 4 * 401
 
 
 def test_a_widget_glued_to_a_sentence_is_cut_off() -> None:
