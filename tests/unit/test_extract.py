@@ -4,6 +4,7 @@ import json
 import pickle
 import re
 from datetime import date
+from html import escape
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from ingest.extract import MAX_CHARS, Extract, Hints, Stated, decode, extract, lost
 from storage.corpus import compose
+from tests.builders import shared
 
 URL = "https://www.ferrynews.example/news/2024/03/11/one-budget-for-care"
 TITLE = "Council and board agree one budget for care"
@@ -128,6 +130,67 @@ def test_a_trade_page_loses_its_date_its_question_and_its_buttons() -> None:
     )
 
     assert read(page).blocks == STORY
+
+
+# The five files themselves, in pages of the same layout: what was furniture in them is named here.
+
+FURNITURE = (
+    ("most read in politics", "GOT a news story? RING us on 0207 782 4104 or WHATSAPP on"),
+    (),
+    (),
+    ("Section: Health and Social Care IntegrationType", "We thought you might also like:"),
+    ("28 Jun 16", "Did you enjoy this article?", "AddToAny", "Top"),
+)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("number", range(5))
+def test_a_seed_shown_as_a_page_comes_back_whole_and_without_its_furniture(number: int) -> None:
+    (path,) = shared("seeds").glob(f"{number:03d}_*.txt")
+    title, *lines = (line.strip() for line in path.read_text("utf-8").split("\n") if line.strip())
+    shown = [
+        f"<ul><li>{escape(line[2:])}</li></ul>"
+        if line.startswith(("• ", "- "))
+        else f"<p><img src='{line[4:-1]}' alt=''></p>"
+        if line.startswith("![](")
+        else f"<p>{escape(line)}</p>"
+        for line in lines
+    ]
+    around = "<p><a href='#'>Top</a></p><p>AddToAny</p><p>Did you enjoy this article?</p>"
+
+    page = f"<div class='body'><h1>{escape(title)}</h1>{''.join(shown)}{around}</div>"
+    found = read(html(page.replace("health", "he&shy;alth", 1)).replace(TITLE.encode(), b"News"))
+
+    told = [
+        line
+        for line in lines
+        if not line.removeprefix("- ").startswith(FURNITURE[number] or "\n")
+        and not line.startswith("![")
+    ]
+    story = compose(found.title, found.blocks)
+    whole = compose(title, [re.sub("^• ", "- ", line) for line in told])
+    assert (story.title, story.text) == (whole.title, whole.text)
+
+
+@pytest.mark.parametrize(
+    ("page", "url", "fault"),
+    [
+        (article(*STORY, *STORY), "https://a.example/news/live-updates/budget", "live_blog"),
+        (
+            article(STORY[0]) + "<figure><img src=a.jpg><figcaption>The pier</figcaption></figure>",
+            "https://a.example/in-pictures/budget",
+            "gallery",
+        ),
+        (article(STORY[0]) + "<video src=a.mp4></video>", "https://a.example/av/uk-1", "video"),
+        ("<div id=root></div><p>You need to enable JavaScript.</p>", URL, "needs_javascript"),
+        (article(*STORY, *STORY), "https://a.example/news/video-games-museum-opens", ""),
+        (article(*STORY, *STORY), "https://a.example/watch/budget-in-full", ""),
+    ],
+)
+def test_a_page_of_another_kind_is_a_verdict_and_a_story_beside_pictures_is_none(
+    page: str, url: str, fault: str
+) -> None:
+    assert read(html(page), url).fault == fault
 
 
 def test_the_corpus_form_takes_what_is_found() -> None:
