@@ -83,7 +83,7 @@ def marks(page: str) -> bytes:
         page = first + "".join(one.partition(f"</{tag}")[2] for one in others)
     lines = {" ".join(line.split()) for line in _TAG.split(_INLINE.sub("", page))}
     told = sorted({_mark(line) for line in lines if len(line) < 300})[:MAX_MARKS]
-    return struct.pack(f"<{len(told) + 1}I", crc32(title.strip().encode()), *told)
+    return struct.pack(f"<{len(told) + 1}I", crc32(title.strip().encode(errors="replace")), *told)
 
 
 def recurring(pages: Iterable[bytes]) -> frozenset[int]:
@@ -104,7 +104,7 @@ def recurring(pages: Iterable[bytes]) -> frozenset[int]:
 def _mark(line: str) -> int:
     """Return what stands for a line; it is odd when the line reads like a sentence."""
     line = " ".join(html.unescape(line).removeprefix("- ").split())
-    return crc32(line.encode()) & ~1 | _reads(line)
+    return crc32(line.encode(errors="replace")) & ~1 | _reads(line)
 
 
 def is_date(line: str) -> bool:
