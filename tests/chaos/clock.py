@@ -1,5 +1,6 @@
 """A clock that processes share, and that moves only when everyone waits for it."""
 
+import gc
 import mmap
 import sys
 import threading
@@ -88,7 +89,11 @@ class SharedClock:
 
     def _all_wait(self) -> bool:
         asleep = {ident for _, _, ident, _ in self._sleepers}
-        frames = sys._current_frames()
+        gc.disable()  # a collection in there can let other threads run and wait for one for ever
+        try:
+            frames = sys._current_frames()  # (CPython gh-106883)
+        finally:
+            gc.enable()
         for lane in threading.enumerate():
             if lane.name.startswith(LANE) and lane.ident not in asleep:
                 frame = frames.get(lane.ident or 0)
