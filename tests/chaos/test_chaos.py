@@ -14,6 +14,7 @@ SMALL = {"seed": 1, "hosts": 8, "feeds": 30, "days": 10, "tick": 6}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # 60 s of CPU: minutes on a busy machine
 def test_whatever_fails_every_story_ends_as_if_nothing_had(tmp_path: Path) -> None:
     rig, _, violations = both(tmp_path, SMALL)
 

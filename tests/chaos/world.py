@@ -309,8 +309,7 @@ class World:
         """Return what happens to us, by tick."""
         ticks = int(self.last // self.tick)
         chance, kinds = Random(self.seed + 1), _turns(DESK_FAULTS)
-        share = 0.35 if self.days > 15 else 0.5
-        chosen = sorted(chance.sample(range(1, ticks), max(len(DESK_FAULTS), int(ticks * share))))
+        chosen = sorted(chance.sample(range(1, ticks), max(len(DESK_FAULTS), ticks * 35 // 100)))
         return {tick: next(kinds) for tick in chosen}
 
     # --- what follows from it ------------------------------------------------------------------
