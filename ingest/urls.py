@@ -63,6 +63,7 @@ def canonical(url: str, extra: Set[str] = frozenset(), from_host: str = "") -> s
     return found
 
 
+@lru_cache(maxsize=4096)
 def host_of(url: str) -> str:
     """Return the host a URL names: lower case, no port, IPv6 in brackets.
 

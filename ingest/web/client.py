@@ -4,9 +4,10 @@ import logging
 import re
 import zlib
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
 
 import httpcore
@@ -18,7 +19,7 @@ from ingest.secrets import NAMES, Secrets
 from ingest.walls import by_header
 from ingest.web.guard import MAX_URL, Guard, Network, Refusal, Resolve, admitted, look_up
 from ingest.web.pace import retry_after
-from ingest.web.wire import Clock, Wire
+from ingest.web.wire import Clock, Transport, Wire
 from storage.model import Page
 
 # Entered with each URL about to be asked, left once it has answered; to be told the answer.
@@ -44,15 +45,16 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 def redacted(url: str) -> str:
     """Return the URL as logs and errors may show it: no user information, no values of keys."""
-    parts = re.split(r"([?&;#])", _USER.sub("//***@", url[:MAX_URL]))
+    shown = _USER.sub("//***@", url[:MAX_URL])
+    parts = re.split(r"([?&;#])", shown) if "=" in shown else [shown]
     return "".join(_KEY.sub(r"\1=***", part) for part in parts)
 
 
 class Web:
     """Asks for pages on behalf of many threads; each `get` has its own connection and clock.
 
-    A bare httpcore connection that dials only what the guard allows (`ingest.web.wire`): there
-    is nothing in it that could add a cookie, header, proxy or netrc entry of its own. No
+    One httpx.Client whose transport dials only what the guard allows (`ingest.web.wire`). It gets
+    finished requests, so that no cookie, header, proxy or netrc entry of its own comes in. No
     connection is kept between calls: a host is asked every few seconds at most, and one kept so
     long is often found closed, or another's.
     """
@@ -72,8 +74,8 @@ class Web:
         self._secrets = secrets or Secrets()
         self._user_agent, self._max_bytes, self._deadline = user_agent, max_bytes, deadline
         self._guard, self._now = Guard(tuple(allow), resolve), now
-        self._tls = httpx.create_ssl_context(trust_env=False)
-        self._closed = False
+        none = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        self._client = httpx.Client(transport=Transport(), cookies=none, trust_env=False)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -81,7 +83,7 @@ class Web:
 
     def __exit__(self, *_: object) -> None:
         """Ask nothing more: a `get` after this is a mistake in the program."""
-        self._closed = True
+        self._client.close()
 
     def get(
         self,
@@ -103,7 +105,7 @@ class Web:
         Raises FetchError for everything else, its URL and detail redacted; with the status, and
         the wait that Retry-After asks for, when there was an answer.
         """
-        if self._closed:
+        if self._client.is_closed:
             raise RuntimeError("this Web is closed: ask within its with-block")
         headers = [
             ("User-Agent", self._user_agent),
@@ -117,6 +119,8 @@ class Web:
             page = self._followed(url, hops, headers, max_redirects, max_bytes, may_ask)
         except Refusal as refusal:
             raise _failed(url, hops, refusal.fault, refusal.detail) from refusal
+        except (InvalidURL, httpx.RemoteProtocolError) as error:  # httpx looks at redirects, too
+            raise _failed(url, hops, Fault.BAD_URL, "a redirect to what is not a URL") from error
         except httpcore.ConnectTimeout as error:
             raise _failed(url, hops, Fault.TIMEOUT_CONNECT, "no connection in time") from error
         except httpcore.TimeoutException as error:
@@ -164,27 +168,22 @@ class Web:
         shown = str(url)
         asked = self._secrets.revealed(shown)
         where = url if asked == shown else URL(asked)
-        target = httpcore.URL(
-            scheme=where.raw_scheme, host=where.raw_host, port=where.port, target=where.raw_path
-        )
         wire = Wire(self._guard, clock)
-        with httpcore.HTTPConnection(target.origin, self._tls, network_backend=wire) as connection:
-            response = connection.handle_request(
-                httpcore.Request("GET", target, headers=[(b"Host", where.netloc), *sent])
-            )
+        request = httpx.Request("GET", where, headers=sent, extensions={"wire": wire})
+        with closing(self._client.send(request, stream=True)) as response:
             wire.in_headers = False
             page = Page(
                 url=shown,
                 final_url=shown,
-                status=response.status,
-                headers=tuple(self._header(*pair) for pair in response.headers),
+                status=response.status_code,
+                headers=tuple(self._header(*pair) for pair in response.headers.raw),
                 payload=b"",
                 content=b"",
                 fetched=self._now(),
             )
-            if not 200 <= response.status < 300:
+            if not 200 <= response.status_code < 300:
                 return page
-            payload, content = _read(page, response.iter_stream(), max_bytes)
+            payload, content = _read(page, response.iter_raw(), max_bytes)
         page = replace(page, payload=payload, content=content, fetched=self._now())
         if (hidden := self._secrets.masked_bytes(content)) == content:
             return page

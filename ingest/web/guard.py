@@ -4,6 +4,7 @@ import queue
 import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -138,6 +139,8 @@ class Guard:
         return found
 
     def _answers(self, host: str, port: int, seconds: float) -> Sequence[str]:
+        with suppress(ValueError):
+            return [str(ip_address(host))]
         answer: queue.SimpleQueue[Sequence[str] | OSError | UnicodeError] = queue.SimpleQueue()
 
         def ask() -> None:

@@ -4,9 +4,11 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import httpcore
+import httpx
 
 from ingest.errors import Fault
 from ingest.web.guard import Guard, Refusal
@@ -68,6 +70,46 @@ class Wire(httpcore.NetworkBackend):
                 return _Stream(stream, self, self._clock)
         assert failure is not None  # the guard returns at least one address
         raise failure
+
+
+class Transport(httpx.BaseTransport):
+    """httpx's way to the wire that a request brings; errors stay httpcore's, which tell more."""
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return httpx.create_ssl_context(trust_env=False)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request without a body; the response's body is still to be read."""
+        url = request.url
+        target = httpcore.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+        )
+        connection = httpcore.HTTPConnection(
+            target.origin,
+            self._tls if url.scheme == "https" else None,
+            network_backend=request.extensions["wire"],
+        )
+        try:
+            answer = connection.handle_request(
+                httpcore.Request(request.method, target, headers=request.headers.raw)
+            )
+        except BaseException:
+            connection.close()
+            raise
+        body = _Body(connection, answer)
+        return httpx.Response(answer.status, headers=answer.headers, stream=body)
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, connection: httpcore.HTTPConnection, answer: httpcore.Response) -> None:
+        self._connection, self._answer = connection, answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 class _Stream(httpcore.NetworkStream):
