@@ -208,6 +208,14 @@ def _rows(rows: Sequence[Row], columns: str = "", title: str = "", none: str = "
     out.print(table)
 
 
+# What people look for of all we know of a feed, the answer first.
+FEED = (
+    "url", "next_poll", "reason", "polled", "outcome", "detail", "failures", "newest", "usual_gap",
+    "ttl", "update_every", "fresh", "skip_hours", "skip_days", "etag", "last_modified",
+    "distrusted", "address", "moved_to", "moved_since", "shares",
+)  # fmt: skip
+
+
 def _feeds(feeds: Sequence[Row]) -> None:
     shown = "feed=name, nation, kind, health, last poll=outcome, next poll=next_poll, =told"
     _rows([{"outcome": "never_polled"} | feed | _health(feed) for feed in feeds], shown)
@@ -424,7 +432,7 @@ _of_feeds(
 _of_feeds(
     "why", runs.why_feed,
     "Tell when a feed is asked next and why, how it answered last, and where it is now.",
-    lambda known: _pairs({key: value for key, value in known.items() if value}),
+    lambda known: _pairs({key: known.get(key) for key in FEED if known.get(key)}),
     nothing="no feed is or was at {url}: `newsdesk feeds list` shows all",
 )  # fmt: skip
 _of_feeds(

@@ -75,7 +75,8 @@ class Web:
         self._user_agent, self._max_bytes, self._deadline = user_agent, max_bytes, deadline
         self._guard, self._now = Guard(tuple(allow), resolve), now
         none = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-        self._client = httpx.Client(transport=Transport(), cookies=none, trust_env=False)
+        self._tls = httpx.create_ssl_context(trust_env=False)
+        self._client = httpx.Client(transport=Transport(self._tls), cookies=none, trust_env=False)
 
     def __enter__(self) -> Self:
         """Return itself."""

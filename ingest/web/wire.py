@@ -4,7 +4,6 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any
 
 import httpcore
@@ -75,9 +74,8 @@ class Wire(httpcore.NetworkBackend):
 class Transport(httpx.BaseTransport):
     """httpx's way to the wire that a request brings; errors stay httpcore's, which tell more."""
 
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return httpx.create_ssl_context(trust_env=False)
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request without a body; the response's body is still to be read."""
@@ -86,9 +84,7 @@ class Transport(httpx.BaseTransport):
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
         connection = httpcore.HTTPConnection(
-            target.origin,
-            self._tls if url.scheme == "https" else None,
-            network_backend=request.extensions["wire"],
+            target.origin, self._tls, network_backend=request.extensions["wire"]
         )
         try:
             answer = connection.handle_request(
