@@ -451,5 +451,5 @@ def test_adding_a_feed_costs_one_request_and_why_tells_when_the_next_one_is_due(
     assert state.polled
     assert state.next_poll
     assert 5 * HOUR <= state.next_poll - state.polled <= 5.5 * HOUR
-    assert f"{state.next_poll:%Y-%m-%d %H:%M}" in told
+    assert f"{state.next_poll:%d %b %Y %H:%M}" in told
     assert state.reason in told
