@@ -11,7 +11,7 @@ Thing = TypeVar("Thing")
 Result = TypeVar("Result")
 
 # Hosts asked at the same time; a thread that sleeps costs 50 kB, and only as many start as there
-# are hosts. Where more than this answer slowly, the others wait, a request's deadline at most.
+# are hosts. Where more than this answer slowly, the others wait for one to be done.
 LANES = 256
 
 
