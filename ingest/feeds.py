@@ -36,7 +36,7 @@ class Refused:
     place: int  # among all entries of its feed, from 0
     title: str
     link: str  # as announced, less credentials and what cannot be seen
-    reason: str  # no_link, bad_link, google_news or home_page
+    reason: str  # no_link, bad_link, google_news, home_page; cut_off: to come whole next time
     published: datetime | None = None  # aware, UTC
 
 
@@ -63,6 +63,7 @@ class _Announced(NamedTuple):
     updated: str
     summary: str
     content: str = ""  # HTML
+    cut_off: bool = False  # the feed ends in the middle of it
 
 
 class _Raw(NamedTuple):
@@ -127,6 +128,7 @@ def _judged(
     except ValueError:
         reason = "no_link" if one.link_is_guid or not one.link else "bad_link"
     if reason:
+        reason = "cut_off" if one.cut_off else reason
         link = _CREDENTIALS.sub("//", plain(one.link, MAX_LENGTH))
         return Refused(place=place, title=title, link=link, reason=reason, published=published)
     return Entry(
@@ -172,6 +174,7 @@ def _announced_in_xml(entry: dict[str, Any], rss: bool) -> _Announced:
         updated=updated,
         summary=_text(entry, "summary"),
         content=max((_text(entry, "summary"), *map(_markup, contents)), key=len),
+        cut_off="cut_off" in dict.keys(entry),
     )
 
 

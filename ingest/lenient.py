@@ -72,7 +72,7 @@ def read_xml(text: str, base_url: str) -> Reading:
     if reading.note and not reading.entries and not end:
         raise FeedError("unparseable", f"it ends before its first entry; {reading.note}")
     if not end and reading.entries and not dict.get(reading.entries[-1], "link"):
-        del reading.entries[-1]  # cut off in the middle of it: next time it will be whole
+        reading.entries[-1]["cut_off"] = True  # in the middle of it: next time it will be whole
     return reading
 
 

@@ -22,7 +22,9 @@ class FeedSource(Source):
             return listing
         content_type = page.header("content-type") or ""
         feed = parse_feed(page.content, content_type, page.final_url, self.feed.url, self.tracking)
-        refused = tuple(_refused(one, self.feed.url) for one in feed.refused)
+        refused = tuple(
+            _refused(one, self.feed.url) for one in feed.refused if one.reason != "cut_off"
+        )
         told = [feed.note] if feed.note else []
         if refused:
             entry, verdict = refused[0]

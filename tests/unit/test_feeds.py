@@ -430,7 +430,7 @@ def test_an_entry_that_a_feed_broke_off_in_is_not_refused_but_left_for_next_time
     feed = read(RSS.format(ITEM + end).partition("</channel>")[0])
 
     assert [entry.url for entry in feed.entries] == ["https://board.example.org/ward"]
-    assert feed.refused == ()
+    assert [one.reason for one in feed.refused] == ["cut_off"]
 
 
 @pytest.mark.parametrize(
