@@ -75,6 +75,8 @@ def decide(
     other = report.life(desk, like) if like else life.get("copies") and {"story": life["copies"]}
     if what in ("copy_of", "not_a_copy") and not (other and other.get("story")):
         raise SettingsError(f"{what} needs a kept story: give its number or file with --like")
+    if what == "copy_of" and other and other["story"]["number"] == found[0].number:
+        raise SettingsError(f"{reference} cannot be a copy of itself: name another with --like")
     beside = other["story"] if other and what in ("copy_of", "not_a_copy") else None
     readings = list(_readings(desk, found))
     if not readings:
@@ -149,7 +151,7 @@ def _readings(desk: Desk, batch: list[Decided]) -> Iterator[tuple[Decided, Page,
             pages.append((one, page))
             yield (sheet_of(desk, one.waiting, page),)
 
-    with Workers(read, nothing_read, count=min(len(batch), 2)) as workers:
+    with Workers(read, nothing_read, count=1 if len(batch) == 1 else None) as workers:
         for reading in workers.map(sheets()):
             yield *pages.popleft(), reading
 

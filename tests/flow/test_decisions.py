@@ -201,9 +201,12 @@ def test_what_cannot_be_decided_says_what_to_do(home: Home, site: NewsSite) -> N
     one, _ = kept_and_copy(home, site)
 
     for reference, what, remedy in (
+        (site.url("/short"), "copy_of", "kept story"),
         ("http://nowhere.example/", "accept", "newsdesk why"),
         (one, "agree", "accept, refuse, not_a_copy"),
         (one, "copy_of", "--like"),
     ):
         with pytest.raises(SettingsError, match=remedy):
             decide(home, reference, what, "x")
+    with pytest.raises(SettingsError, match="a copy of itself"):
+        decide(home, one, "copy_of", "x", like=one)
