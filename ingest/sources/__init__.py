@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ingest.sources.feed import FeedSource
 from ingest.sources.page import ListingPage
+from ingest.sources.past import Way
 from ingest.sources.sitemap import SitemapSource
 from ingest.sources.source import Listing, Source
 
@@ -13,4 +14,7 @@ SOURCES: Mapping[str, type[Source]] = {
     "sitemap": SitemapSource,
 }
 
-__all__ = ["SOURCES", "Listing", "Source"]
+# Ways into the past of a source, the best first: what it offers is found by asking in this order.
+WAYS: Mapping[str, type[Way]] = {}
+
+__all__ = ["SOURCES", "WAYS", "Listing", "Source", "Way"]

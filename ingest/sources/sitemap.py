@@ -8,13 +8,13 @@ from datetime import UTC, datetime, time, timedelta
 from ingest.dates import day_in_path
 from ingest.errors import FeedError, FetchError
 from ingest.sitemaps import MAX_BYTES, Located, read_sitemap
+from ingest.sources.past import MARGIN
 from ingest.sources.source import Listing, Source, ask
 from ingest.urls import canonical, lies_within, same_site
 from storage.model import Entry, FeedState, Page
 
 ACCEPT = "application/xml,text/xml;q=0.9,text/plain;q=0.8,application/gzip;q=0.8,*/*;q=0.5"
 FIRST_LOOK = timedelta(days=7)  # ours: a new sitemap's past is for a backfill
-MARGIN = timedelta(days=3)  # a source's dates are right to within it (research on date ranges)
 MAX_ASKED = 20  # ours: files a look
 MAX_DEPTH = 11  # of indexes in indexes, as ultimate-sitemap-parser has it
 MAX_ENTRIES = 2_000  # of a look, the newest: as of a feed

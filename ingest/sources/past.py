@@ -1,0 +1,81 @@
+"""Ways into a source's past: how each asks a site for what appeared in a window of days."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import ClassVar
+
+from ingest.web.client import MayAsk, Web
+from storage.errors import NewsError
+from storage.model import Entry, Feed
+
+MARGIN = timedelta(days=3)  # a source's dates are right to within it (research on date ranges)
+
+
+class Capped(NewsError):
+    """A source shows only a part of a window's entries: the window must be split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Whole days in UTC, half open; the story's own date decides what lies in it."""
+
+    since: date
+    until: date
+
+    @property
+    def start(self) -> datetime:
+        """The first moment that a source is asked for: MARGIN before the window."""
+        return datetime.combine(self.since, time.min, UTC) - MARGIN
+
+    @property
+    def end(self) -> datetime:
+        """The moment before which a source is asked: MARGIN after the window."""
+        return datetime.combine(self.until, time.min, UTC) + MARGIN
+
+    def near(self, moment: datetime | None) -> bool:
+        """Tell whether what a source dates so may belong here; what it does not date may."""
+        return moment is None or self.start <= moment < self.end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one request of a walk through a window gave."""
+
+    entries: tuple[Entry, ...] = ()  # of the window and its margin
+    cursor: str = ""  # where the walk goes on, as the way itself writes it; "" at its end
+    total: int | None = None  # entries the source says it has for this walk, margin and all
+    detail: str = ""  # what a person should know of this step
+
+
+@dataclass(frozen=True, slots=True)
+class Way(ABC):
+    """A way into the past of one source; it keeps nothing between two steps."""
+
+    feed: Feed
+    web: Web
+    may_ask: MayAsk  # lets robots.txt have its say and live polling go first
+    tracking: frozenset[str]  # the topic's own parameters, for canonical
+    address: str = ""  # what `offered` returned
+    key: str = ""  # for an API; a mark, see ingest.secrets
+
+    longest: ClassVar[timedelta | None] = timedelta(days=31)  # a window; None: any, in one walk
+    per_step: ClassVar[int] = 100  # entries a step gives, for estimates
+    shifts: ClassVar[bool] = False  # entries may change pages while we read: read again until
+    # a pass brings nothing new, or until as many were found as the source says there are
+    opt_in: ClassVar[bool] = False  # only where a person asks for it by name
+
+    @abstractmethod
+    def offered(self) -> str | None:
+        """Return the address at which the source offers this way, None where it does not.
+
+        Asks as few URLs as can be. Raises FetchError for what may pass (a timeout, a 503).
+        """
+
+    @abstractmethod
+    def step(self, window: Window, cursor: str) -> Step:
+        """Ask once, from the start ("") or where a step's cursor says.
+
+        Raises FetchError, FeedError when the answer is of no use, Capped when the source does
+        not show all of the window.
+        """
