@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Self, TypeVar
+from urllib.parse import quote
 from uuid import uuid4
 
 from ingest import feedlist, topics
@@ -24,6 +25,7 @@ from storage.corpus import FileCorpus, open_corpus
 from storage.model import Feed, HostState, Page
 
 Step = TypeVar("Step")
+GUARDIAN = "https://content.guardianapis.com/search"  # the only place its key is sent to
 LEASE_SLACK = timedelta(seconds=15)  # a turn is held for the deadline and what we do around it
 
 
@@ -75,8 +77,18 @@ class Desk:
 
     @cached_property
     def secrets(self) -> Secrets:
-        """The keys in the URLs of the feeds file."""
-        return Secrets(feed.url for feed in feedlist.load(self.settings.feeds))
+        """The keys in the URLs of the feeds file, and the Guardian's."""
+        return Secrets([*(feed.url for feed in feedlist.load(self.settings.feeds)), self._guardian])
+
+    @cached_property
+    def guardian_key(self) -> str:
+        """The mark that stands for the Guardian's key; empty without one."""
+        return self.secrets.masked(self._guardian).rpartition("=")[2]
+
+    @property
+    def _guardian(self) -> str:
+        key = quote(self.settings.guardian_key, safe="")
+        return f"{GUARDIAN}?api-key={key}" if key else ""
 
     @cached_property
     def feeds(self) -> tuple[Feed, ...]:

@@ -47,6 +47,7 @@ class Settings(BaseModel):
     fetch_deadline: float = Field(
         30.0, gt=0, le=3600, description="seconds for one request, redirects and all"
     )
+    guardian_key: str = Field("", description="key of the Guardian Open Platform, for its archive")
 
     @field_validator("user_agent")
     @classmethod
@@ -77,9 +78,10 @@ class Settings(BaseModel):
         return self.user_agent
 
     def shown(self) -> dict[str, str]:
-        """Return each setting under its name in the environment; no password in any of them."""
+        """Return each setting under its name in the environment; no password or key in any."""
         values: dict[str, Any] = self.model_dump()
         values["catalog"] = re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", self.catalog_url)
+        values["guardian_key"] = "***" if self.guardian_key else ""
         values["allow_networks"] = ",".join(map(str, self.allow_networks))
         return {PREFIX + name.upper(): str(value) for name, value in values.items()}
 

@@ -174,3 +174,18 @@ def test_what_a_server_says_does_nothing_to_a_terminal(tmp_path: Path) -> None:
     assert polled[2].count("31mred") == 1
     assert all(line.isprintable() for line in polled[2].splitlines())
     assert "\x9b" not in home.told("why", url, "--json")[1]
+
+
+def test_the_guardians_key_is_a_mark_and_goes_to_the_guardian_alone(tmp_path: Path) -> None:
+    with Home(tmp_path, NEWS_GUARDIAN_KEY="test-c4n4ry-9").desk() as desk:
+        mark, secrets = desk.guardian_key, desk.secrets
+
+    assert re.fullmatch(r"\*\*\*[0-9a-f]{6}", mark)
+    asked = secrets.revealed(f"https://content.guardianapis.com/search?api-key={mark}")
+    assert asked.endswith("?api-key=test-c4n4ry-9")
+    assert mark in secrets.revealed(f"https://content.guardianapis.com.example/?api-key={mark}")
+
+
+def test_without_a_guardians_key_there_is_no_mark(tmp_path: Path) -> None:
+    with Home(tmp_path).desk() as desk:
+        assert desk.guardian_key == ""

@@ -59,3 +59,7 @@ def test_no_password_is_shown() -> None:
     shown = read({"NEWS_CATALOG": "postgresql+psycopg://me:secret@host/db"}).shown()
 
     assert shown["NEWS_CATALOG"] == "postgresql+psycopg://me:***@host/db"
+
+
+def test_no_key_is_shown() -> None:
+    assert read({"NEWS_GUARDIAN_KEY": "test-1234"}).shown()["NEWS_GUARDIAN_KEY"] == "***"
