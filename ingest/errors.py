@@ -13,7 +13,8 @@ class SettingsError(NewsError):
 class FeedError(NewsError):
     """A feed's bytes could not be read as a feed.
 
-    `outcome` is one of: bot_wall, not_a_feed, unparseable, too_large, bad_encoding.
+    `outcome` is one of: bot_wall, not_a_feed, unparseable, too_large, bad_encoding; of a listing
+    or a sitemap also nothing_selected; of a walk into the past also endless.
     """
 
     def __init__(self, outcome: str, detail: str) -> None:

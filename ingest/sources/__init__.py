@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ingest.sources.feed import FeedSource
+from ingest.sources.numbered import Paged, Pages
 from ingest.sources.page import ListingPage
 from ingest.sources.past import Way
 from ingest.sources.sitemap import SitemapSource
@@ -15,6 +16,9 @@ SOURCES: Mapping[str, type[Source]] = {
 }
 
 # Ways into the past of a source, the best first: what it offers is found by asking in this order.
-WAYS: Mapping[str, type[Way]] = {}
+WAYS: Mapping[str, type[Way]] = {
+    "paged": Paged,
+    "pages": Pages,
+}
 
 __all__ = ["SOURCES", "WAYS", "Listing", "Source", "Way"]

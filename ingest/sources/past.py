@@ -1,10 +1,15 @@
 """Ways into a source's past: how each asks a site for what appeared in a window of days."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar
 
+from ingest.errors import FeedError, FetchError
+from ingest.feeds import ParsedFeed, parse_feed
+from ingest.sources.feed import ACCEPT
 from ingest.web.client import MayAsk, Web
 from storage.errors import NewsError
 from storage.model import Entry, Feed
@@ -36,6 +41,10 @@ class Window:
     def near(self, moment: datetime | None) -> bool:
         """Tell whether what a source dates so may belong here; what it does not date may."""
         return moment is None or self.start <= moment < self.end
+
+    def of(self, entries: Iterable[Entry], way: str) -> tuple[Entry, ...]:
+        """Return the entries that may belong here, each naming the way by which it was found."""
+        return tuple(replace(e, date_source=way) for e in entries if self.near(e.published))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,3 +88,27 @@ class Way(ABC):
         Raises FetchError, FeedError when the answer is of no use, Capped when the source does
         not show all of the window.
         """
+
+    def read_feed(self, url: str) -> tuple[ParsedFeed, str]:
+        """Ask for one of the feed's documents, read as it is polled; and the URL that answered.
+
+        Raises FetchError and FeedError.
+        """
+        page = self.web.get(url, accept=ACCEPT, may_ask=self.may_ask)
+        content_type, at = page.header("content-type") or "", page.final_url
+        return parse_feed(page.content, content_type, at, self.feed.url, self.tracking), at
+
+
+@contextmanager
+def unless_refused() -> Iterator[None]:
+    """Leave off where a site shows that it does not offer a way; raise FetchError for what passes.
+
+    For `Way.offered`, which then returns None.
+    """
+    try:
+        yield
+    except FeedError:
+        return
+    except FetchError as error:
+        if error.fault.passing:
+            raise

@@ -1,0 +1,167 @@
+"""Ways into the past that walk: numbered pages, chained feeds, sitemaps, on loopback sites."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from ingest.errors import FeedError, FetchError
+from ingest.sources import SOURCES, WAYS, Way
+from ingest.sources.past import Window
+from ingest.web.client import Web
+from storage.model import Feed, FeedState
+from tests.builders import NOON
+from tests.pagers import Pager, Told, daily, near, walked, window
+
+NEWS = {"via": "listing", "item": "li", "date": "time"}
+
+
+@pytest.fixture
+def site() -> Iterator[Pager]:
+    with Pager() as site:
+        yield site
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    with Web(user_agent="newsdesk-test", allow=[ip_network("127.0.0.0/8")]) as web:
+        yield web
+
+
+def asking(url: str) -> Any:
+    return nullcontext(lambda page: None)
+
+
+def way_to(web: Web, name: str, url: str, **row: str) -> Way:
+    """Return a way as the site offers it; its address is "" where it does not."""
+    way = WAYS[name](Feed(url=url, title="F", **row), web, asking, frozenset())  # type: ignore[arg-type]
+    return replace(way, address=way.offered() or "")
+
+
+# --- numbered pages ------------------------------------------------------------------------------
+
+WINDOWS = [
+    window("2026-02-27", "2026-03-03"),  # with today
+    window("2025-12-31", "2026-01-01"),  # the last day of a year
+    window("2024-02-29", "2024-03-01"),  # 29 February
+    window("2024-01-31", "2024-03-31"),  # from a 31st to a 31st, clocks going forward
+    window("2019-01-01", "2020-01-01"),  # before there was anything
+    window("2022-01-01", "2023-01-01"),  # the oldest
+    window("2027-01-01", "2027-02-01"),  # to come
+]
+
+
+@pytest.mark.parametrize(
+    ("beyond", "windows"),
+    [("404", WINDOWS), *((beyond, WINDOWS[4:6]) for beyond in ("empty", "first", "last"))],
+)
+def test_pages_of_a_feed_give_every_entry_of_a_window_once(
+    site: Pager, web: Web, beyond: str, windows: list[Window]
+) -> None:
+    site.stories, site.beyond, site.size = daily(site, 1_203), beyond, 30
+    way = way_to(web, "paged", site.url("/feed/?cat=3"))
+
+    found = [[entry.url for entry in walked(way, asked)] for asked in windows]
+
+    assert way.address == site.url("/feed/?cat=3&paged=2")
+    assert found == [near(site.stories, asked) for asked in windows]
+
+
+def test_an_entry_of_the_past_is_the_one_that_polling_gives(site: Pager, web: Web) -> None:
+    site.stories = [replace(told, url=f"{told.url}?utm_source=rss") for told in daily(site, 20)]
+    feed = Feed(url=site.url("/feed/"), title="F")
+    polled = SOURCES["feed"](feed, web, asking, frozenset()).entries(FeedState(url=feed.url))
+
+    found = walked(way_to(web, "paged", feed.url), window("2026-02-22", "2026-03-03"))
+
+    by_url = {entry.url: entry for entry in found}
+    assert [by_url[entry.url] for entry in polled.entries] == [
+        replace(entry, date_source="paged") for entry in polled.entries
+    ]
+
+
+def test_an_old_window_is_found_in_few_requests(site: Pager, web: Web) -> None:
+    site.stories = daily(site, 3_650)
+    way = way_to(web, "paged", site.url("/feed/"))
+    site.asked.clear()
+
+    way_there, cursor = [], ""
+    while cursor or not way_there:
+        step = way.step(window("2017-05-01", "2017-06-01"), cursor)
+        cursor, way_there = step.cursor, [*way_there, step]
+
+    assert sum(len(step.entries) > 0 for step in way_there) in (4, 5, 6)
+    assert len(site.asked) <= 25  # of 365 pages: 10 to double, 8 to halve, 5 to read
+
+
+def test_what_appears_while_pages_are_read_hides_nothing(site: Pager, web: Web) -> None:
+    site.stories = daily(site, 90)
+    way = way_to(web, "paged", site.url("/feed/"))
+    old, new = list(site.stories), iter(range(1_000))
+
+    def publish() -> None:
+        site.stories.insert(0, Told(site.url(f"/new-{next(new)}"), NOON))
+
+    site.before = dict.fromkeys(range(3, 40), publish)
+    asked = window("2025-12-20", "2026-02-01")
+
+    assert [entry.url for entry in walked(way, asked)] == near(old, asked)
+
+
+@pytest.mark.parametrize("gone", [0, 25, 44, 45, 46, 60])
+def test_what_is_deleted_while_pages_are_read_hides_nothing(
+    site: Pager, web: Web, gone: int
+) -> None:
+    site.stories = daily(site, 90)
+    way = way_to(web, "paged", site.url("/feed/"))
+    asked = window("2025-12-20", "2026-02-01")
+    site.before = {n: lambda: site.stories.pop(gone) for n in (6, 8, 9)}
+
+    found = [entry.url for entry in walked(way, asked)]
+
+    assert set(near(site.stories, asked)) <= set(found)
+
+
+@pytest.mark.parametrize("beyond", ["404", "first", "last"])
+def test_no_pages_are_offered_where_the_number_changes_nothing(
+    site: Pager, web: Web, beyond: str
+) -> None:
+    site.stories, site.beyond = daily(site, 8), beyond
+    short = way_to(web, "paged", site.url("/feed/"))
+    site.stories, site.counts = daily(site, 80), False
+    deaf = way_to(web, "paged", site.url("/feed/")), way_to(web, "paged", site.url("/none/"))
+
+    assert [way.address for way in (short, *deaf)] == [""] * 3
+
+
+def test_a_site_that_is_down_for_now_is_not_taken_for_one_that_offers_nothing(web: Web) -> None:
+    with Pager() as site:
+        url = site.url("/feed/")
+
+    with pytest.raises(FetchError, match="connection"):
+        way_to(web, "paged", url)
+
+
+def test_a_pager_without_end_is_told(site: Pager, web: Web) -> None:
+    site.stories, site.beyond = daily(site, 20), "endless"
+    way = way_to(web, "paged", site.url("/feed/"))
+
+    with pytest.raises(FeedError, match="endless: even page 32768 is all newer than the window"):
+        walked(way, window("2017-05-01", "2017-06-01"))
+
+
+@pytest.mark.parametrize("base", [0, 1])
+def test_pages_of_a_listing_count_from_0_or_1(site: Pager, web: Web, base: int) -> None:
+    site.stories, site.base, site.dated = daily(site, 12), base, base == 1
+    asked = window("2026-02-25", "2026-02-26")
+
+    way = way_to(web, "pages", site.url("/news?type=blog"), **NEWS)
+    found = walked(way, asked)
+
+    assert way.address == site.url(f"/news?type=blog&page={base + 1}")
+    wanted = near(site.stories, asked) if site.dated else sorted(told.url for told in site.stories)
+    assert [entry.url for entry in found] == wanted
+    assert site.paths()[-1] == f"/news?type=blog&page={base + 1 + (not site.dated)}"
