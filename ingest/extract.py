@@ -41,7 +41,7 @@ class Stated(NamedTuple):
     """A day of publication, where it stands, and how."""
 
     day: date | None = None
-    source: str = ""  # json-ld, meta, feed, updated, url, listing, page, first_seen
+    source: str = ""  # json-ld, meta, feed, a way's name, updated, url ...
     text: str = ""
 
 
@@ -183,6 +183,10 @@ def _links(tree: "HtmlElement", lines: list[str]) -> frozenset[str]:
     )
 
 
+# What is believed after a feed's date; an archive's, which names its way, is as good as a feed's.
+_AFTER_FEED = {"updated": 1, "url": 2, "listing": 3, "pages": 3}
+
+
 def _published(tree: "HtmlElement", declared: Declared, url: str, hints: Hints) -> Stated:
     """Return the first credible day of publication (feeds research 2c has the order).
 
@@ -193,7 +197,7 @@ def _published(tree: "HtmlElement", declared: Declared, url: str, hints: Hints) 
         if (stated := day(raw)) and credible(stated, hints.fetched):
             return Stated(local_day(raw, stated, pathed), source, raw[:MAX_DATE])
     told = [*hints.days, Stated(pathed, "url")]
-    told.sort(key=lambda one: ("feed", "updated", "url", "listing").index(one.source))
+    told.sort(key=lambda one: _AFTER_FEED.get(one.source, 0))
     last = Stated(hints.first_seen, "first_seen")
     found = (
         one for one in chain(told, _shown_days(tree), [last]) if credible(one.day, hints.fetched)

@@ -220,24 +220,24 @@ def _as_text(value: object) -> str:
     return mended(value).strip() if isinstance(value, str) else ""
 
 
-_Text = Annotated[str, BeforeValidator(_as_text)]
+Text = Annotated[str, BeforeValidator(_as_text)]
 
 
 class _JsonEntry(BaseModel):
-    id: _Text = ""
-    url: _Text = ""
-    external_url: _Text = ""
-    title: _Text = ""
-    summary: _Text = ""
-    content_text: _Text = ""
-    content_html: _Text = ""
-    date_published: _Text = ""
-    date_modified: _Text = ""
+    id: Text = ""
+    url: Text = ""
+    external_url: Text = ""
+    title: Text = ""
+    summary: Text = ""
+    content_text: Text = ""
+    content_html: Text = ""
+    date_published: Text = ""
+    date_modified: Text = ""
 
 
 class _JsonFeed(BaseModel):
-    version: _Text = ""
-    title: _Text = ""
+    version: Text = ""
+    title: Text = ""
     items: list[object] = []
 
 

@@ -8,6 +8,7 @@ from ingest.sources.page import ListingPage
 from ingest.sources.past import Way
 from ingest.sources.sitemap import SitemapSource
 from ingest.sources.source import Listing, Source
+from ingest.sources.wordpress import WordPress
 
 SOURCES: Mapping[str, type[Source]] = {
     "feed": FeedSource,
@@ -17,6 +18,7 @@ SOURCES: Mapping[str, type[Source]] = {
 
 # Ways into the past of a source, the best first: what it offers is found by asking in this order.
 WAYS: Mapping[str, type[Way]] = {
+    "wordpress": WordPress,
     "paged": Paged,
     "pages": Pages,
 }

@@ -362,6 +362,14 @@ def test_the_day_is_had_from_the_first_of_its_sources_that_is_there(first: int) 
     }.get(source, f"as {source}" if source in ("feed", "updated", "listing") else "")
 
 
+def test_an_archives_date_is_believed_as_a_feeds_is() -> None:
+    days = (Stated(date(2024, 2, 4), "updated"), Stated(date(2024, 2, 3), "wordpress"))
+
+    found = read(html(article(*STORY)), "https://x.example/2024/02/05/a", days=days)
+
+    assert (found.published, found.date_source) == (date(2024, 2, 3), "wordpress")
+
+
 def test_a_date_that_stands_alone_below_the_heading_is_the_last_resort() -> None:
     page = html(f"<p>Friday 2 January 2026</p><h1>{TITLE}</h1><p>11 March 2024</p>{told(*STORY)}")
 
