@@ -11,7 +11,6 @@ taken in twice is found by its text (docs/decisions/008), one not taken in is lo
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
@@ -20,7 +19,7 @@ from sqlalchemy import Connection, Row, delete, func, literal, select, update
 
 from storage import schema
 from storage.answers import NEW
-from storage.model import KEPT, Entry
+from storage.model import KEPT, Entry, columns
 
 MAX_VERSIONS = 24  # of an entry, as reader has it: some feeds count views in their summaries
 MAX_URLS = 24  # of an entry besides its own: some links hold a session's number
@@ -163,7 +162,7 @@ def _insert(
     now: datetime,
 ) -> None:
     rows = [
-        {**asdict(entry), "hash": digests[entry.url], "first_seen": now, "next_try": now}
+        {**columns(entry), "hash": digests[entry.url], "first_seen": now, "next_try": now}
         for entry in fresh
     ]
     contents = {row["url"]: html for row in rows if (html := row.pop("content"))}

@@ -1,10 +1,16 @@
 """The nouns that pass between verbs and shelves; all frozen, none does I/O."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
+from typing import Any
 
 KEPT = "kept"
+
+
+def columns(noun: Any) -> dict[str, Any]:  # Any: each noun has its own fields
+    """Return a noun's fields by name, as they are: dataclasses.asdict takes 10 times as long."""
+    return {one.name: getattr(noun, one.name) for one in fields(noun)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """The catalog's tables and their numbered upgrades, for SQLite and PostgreSQL alike."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +31,7 @@ from sqlalchemy import (
 
 from storage import sketches
 from storage.errors import StorageError
-from storage.model import Timing
+from storage.model import Timing, columns
 
 
 class Moment(TypeDecorator[datetime]):
@@ -63,7 +62,7 @@ class TimingColumn(TypeDecorator[Timing]):
 
     def process_bind_param(self, value: Timing | None, dialect: Dialect) -> Any:
         """Turn to JSON."""
-        said = asdict(value or Timing())
+        said = columns(value or Timing())
         return {
             name: one.total_seconds() if isinstance(one, timedelta) else sorted(one)
             for name, one in said.items()
