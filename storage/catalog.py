@@ -567,9 +567,7 @@ class Catalog(Answers):
                 self._add(connection, schema.host, [{"host": host}])
                 row = connection.execute(_HOST, {"at": host}).mappings().one()
             state, wait = decide(HostState(**row))
-            connection.execute(
-                _SET_HOST, {"at": host, **columns(state)}
-            )
+            connection.execute(_SET_HOST, {"at": host, **columns(state)})
             return wait
 
     def release(self, host: str, holder: str, now: datetime, rest: datetime | None) -> None:

@@ -1,18 +1,19 @@
 """Connections to guarded addresses that end at a deadline, whatever the other side does."""
 
+import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Self
 
-import httpcore
-import httpx
+import h11
+from httpx import URL
 
 from ingest.errors import Fault
 from ingest.web.guard import Guard, Refusal
 
-MAX_HEADER_BYTES = 64 * 1024  # of one answer; h11 alone stops at 100 KiB and times it not
+MAX_HEADER_BYTES = 64 * 1024  # of one answer, what comes before it counted in
 MAX_CONNECT = 10.0  # seconds for one address; Lion Reader's and CommaFeed's limit
 
 
@@ -39,105 +40,91 @@ class Clock:
             self._end += time.monotonic() - before
 
 
-class Wire(httpcore.NetworkBackend):
-    """Connects where the guard lets it, for one request; httpcore's own timeouts are not used.
+class Wire:
+    """A connection of its own for one request, to where the guard lets it; a context manager.
 
-    Those are per operation, so that one byte a second would go on for ever.
+    h11 speaks HTTP/1.1 and knows no socket. A socket's timeout is for one operation, so that one
+    byte a second would go on for ever: each operation gets what is left of the clock.
     """
 
-    def __init__(self, guard: Guard, clock: Clock) -> None:
-        self._guard, self._clock = guard, clock
-        self.in_headers = True
+    def __init__(self, guard: Guard, tls: ssl.SSLContext, clock: Clock, url: URL) -> None:
+        """Connect to the URL's host, by TLS for https; raises Refusal."""
+        self._url, self._clock = url, clock
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEADER_BYTES)
+        host, is_tls = url.raw_host.decode(), url.scheme == "https"
+        self._socket = self._dialled(guard, host, url.port or (443 if is_tls else 80))
+        try:
+            if is_tls:
+                self._secure(tls, host)
+        except BaseException:
+            self._socket.close()
+            raise
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,  # Any: httpcore names no public type
-    ) -> httpcore.NetworkStream:
-        """Dial the host's addresses in turn until one answers; no name is resolved after this."""
-        failure: httpcore.NetworkError | httpcore.TimeoutException | None = None
-        for address in self._guard.addresses(host, port, self._clock.left()):
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def ask(self, headers: Sequence[tuple[bytes, bytes]]) -> h11.Response:
+        """Send a GET and return the head of its answer.
+
+        Raises TimeoutError, OSError, h11.ProtocolError, and Refusal for a head without end.
+        """
+        host = (b"Host", self._url.netloc)
+        asked = h11.Request(method=b"GET", target=self._url.raw_path, headers=[host, *headers])
+        sent = (self._http.send(asked) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
+        with suppress(ConnectionError):  # who hangs up early may have answered all the same
+            self._socket.settimeout(self._clock.left())
+            self._socket.sendall(sent)
+        received = 0
+        while not isinstance(answer := self._http.next_event(), h11.Response):
+            if answer is h11.NEED_DATA:
+                if received >= MAX_HEADER_BYTES:
+                    raise Refusal(Fault.TOO_LARGE, f"headers received={received}")
+                received += self._receive(16 * 1024)
+                if self._http.trailing_data[1] and not received:
+                    raise ConnectionError("the site hung up without an answer")
+        return answer
+
+    def body(self) -> Iterator[bytes]:
+        """Yield the answer's body, as it arrives and still encoded; raises as `ask` does."""
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                self._receive(64 * 1024)
+            elif isinstance(event, h11.Data):
+                yield event.data
+            else:
+                return
+
+    def _receive(self, most: int) -> int:
+        self._socket.settimeout(self._clock.left())
+        got = self._socket.recv(most)
+        self._http.receive_data(got)
+        return len(got)
+
+    def _dialled(self, guard: Guard, host: str, port: int) -> socket.socket:
+        """Try the host's addresses in turn until one answers; no name is resolved after this."""
+        failure: OSError | None = None
+        for address in guard.addresses(host, port, self._clock.left()):
             seconds = min(self._clock.left(), MAX_CONNECT)
             try:
-                stream = httpcore.SyncBackend().connect_tcp(address, port, seconds)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                dialled = socket.create_connection((address, port), seconds)
+            except OSError as error:
                 failure = error
             else:
-                return _Stream(stream, self, self._clock)
-        assert failure is not None  # the guard returns at least one address
-        raise failure
+                dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return dialled
+        if isinstance(failure, TimeoutError):
+            raise Refusal(Fault.TIMEOUT_CONNECT, "no connection in time") from failure
+        raise Refusal(Fault.CONNECTION, str(failure)[:200]) from failure
 
-
-class Transport(httpx.BaseTransport):
-    """httpx's way to the wire that a request brings; errors stay httpcore's, which tell more."""
-
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._tls = tls
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request without a body; the response's body is still to be read."""
-        url = request.url
-        target = httpcore.URL(
-            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-        )
-        connection = httpcore.HTTPConnection(
-            target.origin, self._tls, network_backend=request.extensions["wire"]
-        )
+    def _secure(self, tls: ssl.SSLContext, host: str) -> None:
         try:
-            answer = connection.handle_request(
-                httpcore.Request(request.method, target, headers=request.headers.raw)
-            )
-        except BaseException:
-            connection.close()
-            raise
-        body = _Body(connection, answer)
-        return httpx.Response(answer.status, headers=answer.headers, stream=body)
-
-
-class _Body(httpx.SyncByteStream):
-    def __init__(self, connection: httpcore.HTTPConnection, answer: httpcore.Response) -> None:
-        self._connection, self._answer = connection, answer
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._answer.iter_stream()
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-class _Stream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, wire: Wire, clock: Clock) -> None:
-        self._stream, self._wire, self._clock = stream, wire, clock
-        self._received = 0  # bytes since the connection stood
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._wire.in_headers and self._received >= MAX_HEADER_BYTES:
-            raise Refusal(Fault.TOO_LARGE, f"headers received={self._received}")
-        most = min(max_bytes, 16 * 1024) if self._wire.in_headers else max_bytes
-        got = self._stream.read(most, self._clock.left())
-        self._received += len(got)
-        return got
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._clock.left())
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        try:
-            secured = self._stream.start_tls(ssl_context, server_hostname, self._clock.left())
-        except httpcore.ConnectError as error:
+            self._socket.settimeout(self._clock.left())
+            self._socket = tls.wrap_socket(self._socket, server_hostname=host)
+        except TimeoutError as error:
+            raise Refusal(Fault.TIMEOUT_CONNECT, "no connection in time") from error
+        except (OSError, ValueError) as error:  # ValueError: a name that cannot be asked for
             raise Refusal(Fault.TLS, str(error)) from error
-        return _Stream(secured, self._wire, self._clock)
-
-    def get_extra_info(self, info: str) -> Any:  # Any: whatever the stream below tells
-        return self._stream.get_extra_info(info)
