@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     ScalarSelect,
     Select,
+    bindparam,
     case,
     func,
     literal,
@@ -70,25 +71,31 @@ class Answers(ABC):
             gone = connection.scalar(query.where(schema.story.c.withdrawn.is_not(None)))
             return (connection.scalar(query) or 0) - (gone or 0)
 
-    def life(self, reference: str) -> dict[str, Any] | None:
-        """Return all we know of one entry or story: by URL, file name, or story number."""
-        number = int(reference) if reference.isdecimal() else None
+    def life(self, reference: str | int) -> dict[str, Any] | None:
+        """Return all we know of an entry or story: by entry; or URL, file name, story number."""
         s, e = schema.story.c, schema.entry.c
-        story = self._rows(select(schema.story).where(or_(s.name == reference, s.number == number)))
-        if story and story[0]["entry"] is not None:
-            found = self._rows(select(schema.entry).where(e.id == story[0]["entry"]))
-        else:
+        story: list[dict[str, Any]] = []
+        one: str | int | None = reference
+        if isinstance(reference, str):
+            number = int(reference) if reference.isdecimal() else None
+            by_name = or_(s.name == reference, s.number == number)
+            story = self._rows(select(schema.story).where(by_name))
+            one = story[0]["entry"] if story else None
+        if one is not None:
+            found = self._rows(select(schema.entry).where(e.id == one))
+        elif not (found := story or self._rows(select(schema.entry).where(e.url == reference))):
             asked = select(schema.fetch.c.entry).where(schema.fetch.c.final_url == reference)
             named = select(schema.verdict.c.entry).where(schema.verdict.c.canonical == reference)
             o = schema.other_url.c
             also = select(o.entry).where(o.url == reference)
             ids = asked.union(also, named)
-            by_url = or_(e.url == reference, e.link == reference, e.id.in_(ids))
-            query = select(schema.entry).where(by_url).order_by(e.url != reference, e.id)
-            found = [] if story else self._rows(query)
+            by_url = or_(e.link == reference, e.id.in_(ids))
+            found = self._rows(select(schema.entry).where(by_url).order_by(e.id))
         beside = self._beside(story[0]["number"]) if story else {}
+        if story and one is None:  # put there by hand
+            return {"story": story[0], **beside}
         if not found:
-            return {"story": story[0], **beside} if story else None
+            return None
         entry = found[0]
         number = entry["id"]
         t = schema
@@ -128,16 +135,13 @@ class Answers(ABC):
 
     def reasons(self, most: int) -> dict[str, list[str]]:
         """Return the reasons of each feed's latest entries with a verdict, `most` of each."""
-        e, v = schema.entry.c, schema.verdict.c
-        place = func.row_number().over(partition_by=e.source, order_by=e.id.desc()).label("place")
-        ranked = (
-            select(e.source, v.reason, place).join_from(schema.entry, schema.verdict).subquery()
-        )
-        latest = select(ranked).where(ranked.c.place <= most)
+        e, v, f = schema.entry.c, schema.verdict.c, schema.feed.c
+        of_one = select(v.reason).join_from(schema.entry, schema.verdict)
+        of_one = of_one.where(e.source == bindparam("of")).order_by(e.id.desc()).limit(most)
         found: dict[str, list[str]] = {}
-        with self._read() as connection:
-            for source, reason, _ in connection.execute(latest):
-                found.setdefault(source, []).append(reason)
+        with self._read() as connection:  # feed by feed: the index gives each its latest
+            for url in connection.scalars(select(f.url).where(f.listed)).all():
+                found[url] = list(connection.scalars(of_one, {"of": url}))
         return found
 
     def latest_pages(self, most: int) -> list[Seen]:

@@ -33,10 +33,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
-from storage import intake, schema, sketches
-from storage.answers import DECIDED, FETCHED, NEW, REFETCHED, Answers, last_fetch
+from storage import intake, schema, search, sketches
+from storage.answers import DECIDED, FETCHED, NEW, REFETCHED, last_fetch
 from storage.errors import StorageError
 from storage.intake import Taken
+from storage.lists import Lists
 from storage.model import (
     Decision,
     Entry,
@@ -122,7 +123,7 @@ class Decided:
     sha256: str
 
 
-class Catalog(Answers):
+class Catalog(Lists):
     """The shelf of decisions."""
 
     def __init__(self, url: str) -> None:
@@ -462,6 +463,16 @@ class Catalog(Answers):
         self._forget(connection, number)
         return True
 
+    def expire(self, since: datetime, now: datetime) -> int:
+        """Refuse what has waited for a person's review since then or longer; return how many."""
+        c = schema.verdict.c
+        late = update(schema.verdict).where(c.reason == "review", c.at < since)
+        with self._write() as connection:
+            done = connection.execute(
+                late.values(reason="expired", evidence="review " + c.evidence, at=now)
+            )
+            return done.rowcount
+
     @contextmanager
     def admission(self) -> Iterator["Admission"]:
         """Let one story at a time be compared with all others and taken in."""
@@ -676,6 +687,7 @@ class Admission:
         ours = {"number": number, "name": name, "entry": entry, "sha256": sha256}
         self._connection.execute(_TAKE, {**row, **ours, "added": now, "pending": pending})
         sketches.add(self._connection, number, fingerprint.sketch)
+        search.add(self._connection, number, story.title, story.text)
         if related:
             rows = [{"number": number, "other": n, "likeness": one} for n, one in related.items()]
             self._connection.execute(_RELATE, rows)

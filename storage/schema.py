@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from storage import sketches
+from storage import search, sketches
 from storage.errors import StorageError
 from storage.model import Timing, columns
 
@@ -144,6 +144,7 @@ entry = Table(
     Index("entry_by_next_try", "next_try"),
     Index("entry_by_guid", "source", "guid"),
     Index("entry_by_hash", "source", "hash"),
+    Index("entry_by_source", "source", "id"),
 )
 
 # Under which other URLs its own source announced an entry: before or after a move.
@@ -215,7 +216,7 @@ verdict = Table(
     "verdict",
     METADATA,
     Column("entry", _ID, ForeignKey("entry.id"), primary_key=True),
-    Column("reason", String, nullable=False, index=True),
+    Column("reason", String, nullable=False),
     Column("evidence", String, nullable=False),
     Column("at", Moment, nullable=False),
     Column("like", Integer, index=True),  # the number of the kept story it copies
@@ -227,6 +228,8 @@ verdict = Table(
     Column("extractor", String, nullable=False, default=""),
     Column("topic", String, nullable=False, default=""),  # digest of the topic file
     Column("canonical", String, nullable=False, default="", index=True),
+    Index("verdict_by_reason", "reason", "entry"),
+    Index("verdict_by_day", "at", "reason"),
 )
 
 # What people said of verdicts; rows are added and never changed.
@@ -251,7 +254,7 @@ story = Table(
     METADATA,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("name", String, nullable=False, unique=True),
-    Column("entry", _ID, ForeignKey("entry.id")),  # none: put there by hand
+    Column("entry", _ID, ForeignKey("entry.id"), index=True),  # none: put there by hand
     Column("title", String, nullable=False),
     Column("url", String, nullable=False, default="", index=True),
     Column("published", Date),
@@ -261,13 +264,18 @@ story = Table(
     Column("sha256", String, nullable=False),
     Column("exact", LargeBinary, nullable=False, index=True),
     Column("words", Integer, nullable=False),
-    Column("added", Moment, nullable=False),
+    Column("added", Moment, nullable=False, index=True),
     Column("pending", LargeBinary),
     Column("withdrawn", LargeBinary),  # the bytes of a file that a person's decision took away
 )
 # The few stories with bytes here: every sift asks for them, however large the corpus is.
 _HELD = story.c.pending.is_not(None) | story.c.withdrawn.is_not(None)
 Index("story_held", story.c.number, sqlite_where=_HELD, postgresql_where=_HELD)
+_THERE = story.c.withdrawn.is_(None)
+Index(
+    "story_by_day", story.c.published, story.c.entry,
+    sqlite_where=_THERE, postgresql_where=_THERE,
+)  # fmt: skip
 
 # Stories on one event that are no copies of each other.
 related = Table(
@@ -311,6 +319,7 @@ run = Table(
 )
 
 sketches.define(METADATA)
+search.define(METADATA)
 
 VERSION = 1
 # version -> what brings a catalog from the version before to it

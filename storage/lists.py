@@ -1,0 +1,121 @@
+"""What the catalog lists for people, a screenful at a time, and what it counts of some days.
+
+Every list goes on from the last row of the one before (keyset paging), and every question stands
+on an index, so that a screen takes as long with a million stories as with a hundred.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, text
+
+from storage import schema, search
+from storage.answers import Answers
+from storage.model import KEPT
+
+_S, _E, _V = schema.story.c, schema.entry.c, schema.verdict.c
+_NAMED = (_E.id, _E.url, _E.source, _E.published, _E.first_seen)
+
+
+class Lists(Answers):
+    """The part of a catalog that people leaf through."""
+
+    def list_stories(
+        self,
+        *,
+        said: str = "",
+        sources: Iterable[str] | None = None,
+        since: date | None = None,
+        until: date | None = None,
+        before: int | None = None,
+        most: int = 30,
+    ) -> list[dict[str, Any]]:
+        """Return the newest stories, from those `before` that number on; those asked for only.
+
+        They have all words and "phrases" of `said`, are of one of the sources, and appeared on
+        those days, both included.
+        """
+        query = select(_S.number, _S.name, _S.title, _S.url, _S.published, _S.words, _S.added)
+        query = query.add_columns(_E.source, _E.id.label("entry"))
+        query = query.outerjoin_from(schema.story, schema.entry, _E.id == _S.entry)
+        order: ColumnElement[int] = _S.number
+        with self._read() as connection:
+            if search.phrases(said):
+                found = search.having(said, connection.dialect.name).subquery()
+                query, order = query.join(found, found.c.number == _S.number), found.c.number
+            query = query.where(_S.withdrawn.is_(None))
+            query = query if sources is None else query.where(_E.source.in_(list(sources)))
+            query = query if since is None else query.where(_S.published >= since)
+            query = query if until is None else query.where(_S.published <= until)
+            query = query if before is None else query.where(order < before)
+            rows = connection.execute(query.order_by(order.desc()).limit(most)).mappings()
+            return [dict(row) for row in rows]
+
+    def list_entries(
+        self,
+        *,
+        reason: str = "",
+        source: str = "",
+        before: int | None = None,
+        most: int = 30,
+        oldest: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Return entries with their verdict, newest first: of a source, or that were not kept.
+
+        `before` is the entry of the row to go on from. `oldest` turns the list round.
+        """
+        number = _E.id if source else _V.entry
+        query = select(*_NAMED, _E.title, _V.reason, _V.evidence, _V.score, _V.at, _V.words)
+        query = query.join_from(schema.verdict, schema.entry)
+        if reason:
+            query = query.where(_V.reason == reason)
+        elif not source:
+            query = query.where(_V.reason != KEPT)
+        if source:
+            query = query.where(_E.source == source)
+        if before is not None:
+            query = query.where(number > before if oldest else number < before)
+        return self._rows(query.order_by(number if oldest else number.desc()).limit(most))
+
+    def waiting_for(self, reason: str, most: int = 1000) -> int:
+        """Return how many entries have that reason, counted up to `most`."""
+        some = select(_V.entry).where(_V.reason == reason).limit(most).subquery()
+        with self._read() as connection:
+            return connection.scalar(select(func.count()).select_from(some)) or 0
+
+    def outcomes(self, since: datetime, until: datetime) -> dict[str, int]:
+        """Return how many entries got their verdict in that time, by its reason."""
+        query = select(_V.reason, func.count()).where(_V.at >= since, _V.at < until)
+        with self._read() as connection:
+            rows = connection.execute(query.group_by(_V.reason))
+            return {str(reason): n for reason, n in rows}
+
+    def days(self, since: date, until: date) -> list[tuple[date, str | None, int]]:
+        """Return how many stories of each source appeared on each of these days."""
+        query = select(_S.published, _E.source, func.count())
+        query = query.outerjoin_from(schema.story, schema.entry, _E.id == _S.entry)
+        query = query.where(_S.published.between(since, until), _S.withdrawn.is_(None))
+        with self._read() as connection:
+            rows = connection.execute(query.group_by(_S.published, _E.source))
+            return [(day, source, n) for day, source, n in rows]
+
+    def delays(
+        self, since: datetime, until: datetime, most: int = 2000
+    ) -> list[tuple[timedelta, timedelta]]:
+        """Return of the last stories taken in then how long after they appeared, and were seen."""
+        query = select(_S.added, _E.published, _E.first_seen)
+        query = query.join_from(schema.story, schema.entry, _E.id == _S.entry)
+        query = query.where(_S.added >= since, _S.added < until, _E.published.is_not(None))
+        with self._read() as connection:
+            rows = connection.execute(query.order_by(_S.added.desc()).limit(most))
+            return [(added - published, added - seen) for added, published, seen in rows]
+
+    def bytes(self) -> int:
+        """Return what the catalog takes on disk."""
+        sizes = {
+            "sqlite": "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+            "postgresql": "SELECT pg_database_size(current_database())",
+        }
+        with self._read() as connection:
+            return int(connection.scalar(text(sizes[connection.dialect.name])) or 0)

@@ -1,0 +1,161 @@
+"""What people leaf through, on both databases."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.catalog import Catalog
+from storage.model import Feed, FeedState, Judgement, Verdict
+from storage.search import phrases
+from tests.builders import ENTRY, FINGERPRINT, NOON, STORY
+from tests.contract.test_catalog import url  # noqa: F401
+
+A, B = "http://a.example/feed", "http://b.example/feed"
+HOUR = timedelta(hours=1)
+TEXTS = (
+    "The board and the council agreed one budget for home care.",
+    "Nurses met councils in Cardiff; the café closed.",
+    "A quiet day, and a budget.",
+)
+
+
+@pytest.fixture
+def catalog(url: str) -> Iterator[Catalog]:  # noqa: F811
+    """Three stories, two of feed A, and two entries of feed B that were refused."""
+    with Catalog(url) as catalog:
+        catalog.list_feeds([Feed(url=A, title="A"), Feed(url=B, title="B")])
+        for place, (source, text) in enumerate(zip((A, B, A), TEXTS, strict=True)):
+            number = seen(catalog, source, f"http://a.example/{place}")
+            story = replace(STORY, title=f"Story {place}", text=text)
+            story = replace(story, published=date(2026, 3, 1 + place))
+            with catalog.admission() as admission:
+                admission.decide(number, Verdict("kept"), Judgement(), NOON)
+                admission.take(
+                    place, f"{place:03d}_x.txt", story, FINGERPRINT, sha256="s", now=NOON,
+                    entry=number,
+                )  # fmt: skip
+        for place, reason in enumerate(("off_topic", "review")):
+            number = seen(catalog, B, f"http://b.example/{place}")
+            said = Verdict(reason, f"score=0.{place}")
+            catalog.decide(number, said, Judgement(), NOON + place * HOUR)
+        yield catalog
+
+
+def seen(catalog: Catalog, source: str, link: str) -> int:
+    entry = replace(ENTRY, url=link, link=link, source=source)
+    catalog.polled(FeedState(url=source, outcome="listed"), [entry], NOON)
+    return int((catalog.life(link) or {})["entry"]["id"])
+
+
+def titles(catalog: Catalog, **asked: object) -> list[str]:
+    return [row["title"] for row in catalog.list_stories(**asked)]  # type: ignore[arg-type]
+
+
+def test_stories_come_newest_first_and_the_list_goes_on_where_it_ended(catalog: Catalog) -> None:
+    first = catalog.list_stories(most=2)
+
+    assert [row["title"] for row in first] == ["Story 2", "Story 1"]
+    assert titles(catalog, before=first[-1]["number"], most=2) == ["Story 0"]
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("budget", ["Story 2", "Story 0"]),
+        ("Budgets agree", ["Story 0"]),  # by their stems
+        ('"home care"', ["Story 0"]),
+        ('"care home"', []),
+        ("café", ["Story 1"]),
+        ("story", ["Story 2", "Story 1", "Story 0"]),  # of the titles
+        ("budget OR nurses", []),  # no word of it is syntax
+        ("'; DROP TABLE story; --", []),
+        ('budget"', ["Story 2", "Story 0"]),
+        ("---", ["Story 2", "Story 1", "Story 0"]),  # asks for nothing
+    ],
+)
+def test_stories_are_found_by_their_words(catalog: Catalog, said: str, found: list[str]) -> None:
+    assert titles(catalog, said=said) == found
+
+
+@given(st.text())
+def test_whatever_is_asked_for_is_quoted(said: str) -> None:
+    asked = phrases(said)
+
+    assert asked.count('"') % 2 == 0
+    assert "\0" not in asked
+    assert asked[:1] in ("", '"')
+
+
+def test_no_question_is_an_error(catalog: Catalog) -> None:
+    @settings(max_examples=30)
+    @given(st.text(max_size=40))
+    def ask(said: str) -> None:
+        assert len(catalog.list_stories(said=said)) <= 3
+
+    ask()
+
+
+def test_stories_are_listed_by_source_and_day(catalog: Catalog) -> None:
+    assert titles(catalog, sources=[A]) == ["Story 2", "Story 0"]
+    assert titles(catalog, sources=[]) == []
+    assert titles(catalog, since=date(2026, 3, 2), until=date(2026, 3, 2)) == ["Story 1"]
+    assert titles(catalog, said="budget", sources=[A], until=date(2026, 3, 1)) == ["Story 0"]
+
+
+def test_a_story_that_was_taken_out_is_found_no_more(catalog: Catalog) -> None:
+    with catalog.admission() as admission:
+        admission.withdraw(0, b"bytes")
+
+    assert titles(catalog, said="budget") == ["Story 2"]
+    assert catalog.days(date(2026, 3, 1), date(2026, 3, 1)) == []
+
+
+def test_what_was_not_kept_is_listed_by_reason(catalog: Catalog) -> None:
+    refused = catalog.list_entries()
+
+    assert [row["reason"] for row in refused] == ["review", "off_topic"]
+    assert [row["reason"] for row in catalog.list_entries(before=refused[0]["id"])] == ["off_topic"]
+    assert [row["evidence"] for row in catalog.list_entries(reason="review")] == ["score=0.1"]
+    assert [row["reason"] for row in catalog.list_entries(oldest=True)] == ["off_topic", "review"]
+
+
+def test_a_source_lists_all_its_entries(catalog: Catalog) -> None:
+    assert [row["reason"] for row in catalog.list_entries(source=B)] == [
+        "review", "off_topic", "kept",
+    ]  # fmt: skip
+    assert catalog.reasons(2) == {A: ["kept", "kept"], B: ["review", "off_topic"]}
+
+
+def test_days_outcomes_and_delays_are_counted_within_their_time(catalog: Catalog) -> None:
+    assert sorted(catalog.days(date(2026, 3, 2), date(2026, 3, 3))) == [
+        (date(2026, 3, 2), B, 1),
+        (date(2026, 3, 3), A, 1),
+    ]
+    assert catalog.outcomes(NOON, NOON + HOUR) == {"kept": 3, "off_topic": 1}
+    assert catalog.delays(NOON, NOON + HOUR) == [(3 * HOUR, 0 * HOUR)] * 3
+    assert catalog.delays(NOON + HOUR, NOON + 2 * HOUR) == []
+    assert catalog.waiting_for("review") == 1
+    assert catalog.bytes() > 10_000
+
+
+def test_what_nobody_reviewed_in_time_is_refused_as_expired(catalog: Catalog) -> None:
+    assert catalog.expire(NOON + HOUR, NOON + 9 * HOUR) == 0
+
+    assert catalog.expire(NOON + 2 * HOUR, NOON + 9 * HOUR) == 1
+
+    (late,) = catalog.list_entries(reason="expired")
+    assert (late["evidence"], late["at"]) == ("review score=0.1", NOON + 9 * HOUR)
+
+
+def test_a_life_is_told_by_the_number_of_its_entry(catalog: Catalog) -> None:
+    (refused, _) = catalog.list_entries()
+
+    life = catalog.life(refused["id"])
+
+    assert life
+    assert life["entry"]["url"] == refused["url"]
+    assert catalog.life(10**6) is None
