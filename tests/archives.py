@@ -8,7 +8,7 @@ with WordPress() as site:
 import json
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -152,3 +152,133 @@ class WordPress(Origin):
             "excerpt": {"rendered": "<p>In short [&hellip;]</p>\n", "protected": False},
             "content": {"rendered": post.content, "protected": False},
         }
+
+
+# --- GOV.UK: search-api's docs/using-the-search-api.md, content-store's content items ------------
+
+
+@dataclass(frozen=True)
+class Item:
+    """A content item; its moments are UTC."""
+
+    path: str
+    first: datetime
+    major: datetime  # the last major update: public_timestamp
+    body: object = "<p>Short.</p>"
+    groups: Mapping[str, str] = field(
+        default_factory=lambda: {"organisations": "dhsc", "content_purpose_subgroup": "news"}
+    )
+
+
+class GovUk(Origin):
+    """/api/search.json and /api/content/…; strict about its parameters."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.items: list[Item] = []
+        super().__init__(host)
+
+    def answer(self, path: str, asked: Mapping[str, list[str]]) -> Reply | None:
+        if path == "/api/search.json":
+            return self._search(asked)
+        for item in self.items:
+            if path == f"/api/content{item.path}":
+                return told({
+                    "base_path": item.path,
+                    "title": f"Item {item.path}",
+                    "description": "In short",
+                    "first_published_at": f"{item.first:%Y-%m-%dT%H:%M:%S}Z",
+                    "public_updated_at": f"{item.major:%Y-%m-%dT%H:%M:%S}Z",
+                    "details": {"body": item.body},
+                })  # fmt: skip
+        return None
+
+    def _search(self, asked: Mapping[str, list[str]]) -> Reply:
+        found, count, start = self.items, 10, 0
+        for name, values in asked.items():
+            if name in ("count", "start") and values[0].isdigit():
+                count = int(values[0]) if name == "count" else count
+                start = int(values[0]) if name == "start" else start
+            elif name == "filter_public_timestamp":
+                bounds = dict(part.split(":") for part in values[0].split(","))
+                since, until = (date.fromisoformat(bounds[one]) for one in ("from", "to"))
+                found = [one for one in found if since <= one.major.date() <= until]
+            elif name.startswith(("filter_", "reject_")):
+                kind, _, key = name.partition("_")
+                found = [
+                    one for one in found if (one.groups.get(key) in values) == (kind == "filter")
+                ]
+            elif name == "q":
+                found = [one for one in found if values[0] in one.path]
+            elif (
+                not (name == "fields" and set(values) <= {"link", "public_timestamp"})
+                and name != "order"
+            ):
+                return told({"error": f"Unexpected parameters: {name}"}, 422)
+        if count > 1500 or start > 900_000:
+            return told({"error": "too large"}, 422)
+        found = sorted(found, key=lambda one: (one.major, one.path))
+        here = [
+            {"link": one.path, "public_timestamp": one.major.astimezone(LONDON).isoformat()}
+            for one in found[start : start + count]
+        ]
+        return told({"results": here, "total": len(found), "start": start})
+
+
+# --- The Guardian: open-platform.theguardian.com/documentation/search ----------------------------
+
+
+@dataclass(frozen=True)
+class Piece:
+    path: str
+    at: datetime  # UTC
+    tag: str = "society/social-care"
+    body: str = "<p>Short.</p>"
+
+
+class Guardian(Origin):
+    """/search, for who has the key; pages beyond `deepest` are not shown."""
+
+    def __init__(self, key: str, host: str = "127.0.0.1") -> None:
+        self.key, self.deepest = key, 190
+        self.pieces: list[Piece] = []
+        super().__init__(host)
+
+    def answer(self, path: str, asked: Mapping[str, list[str]]) -> Reply | None:
+        if path != "/search":
+            return None
+        one = {name: values[0] for name, values in asked.items()}
+        if one.get("api-key") != self.key:
+            return told({"message": f"Unauthorized {one.get('api-key')}"}, 401)
+        found = [piece for piece in self.pieces if one.get("tag", piece.tag) == piece.tag]
+        found = [p for p in found if p.tag.startswith(one.get("section", ""))]
+        if "from-date" in one:  # days of London
+            since, until = (date.fromisoformat(one[name]) for name in ("from-date", "to-date"))
+            found = [p for p in found if since <= p.at.astimezone(LONDON).date() <= until]
+        found.sort(
+            key=lambda piece: (piece.at, piece.path), reverse=one.get("order-by") != "oldest"
+        )
+        size, page = int(one.get("page-size", "10")), int(one.get("page", "1"))
+        pages = -(-len(found) // size)
+        if size > 200 or page > max(pages, 1) or page > self.deepest:
+            return told({"response": {"status": "error", "message": "beyond"}}, 400)
+        results = [
+            {
+                "id": piece.path,
+                "webUrl": f"https://www.theguardian.com/{piece.path}",
+                "webTitle": "Care &amp; cost",
+                "webPublicationDate": f"{piece.at:%Y-%m-%dT%H:%M:%S}Z",
+                "fields": {"body": piece.body, "trailText": f"<b>key {self.key}</b>"},
+            }
+            for piece in found[(page - 1) * size : page * size]
+        ]
+        return told(
+            {
+                "response": {
+                    "status": "ok",
+                    "total": len(found),
+                    "pages": pages,
+                    "currentPage": page,
+                    "results": results,
+                }
+            }
+        )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from ingest.sources.feed import FeedSource
+from ingest.sources.govuk import GovUk
+from ingest.sources.guardian import Guardian
 from ingest.sources.numbered import Paged, Pages
 from ingest.sources.page import ListingPage
 from ingest.sources.past import Way
@@ -19,6 +21,8 @@ SOURCES: Mapping[str, type[Source]] = {
 # Ways into the past of a source, the best first: what it offers is found by asking in this order.
 WAYS: Mapping[str, type[Way]] = {
     "wordpress": WordPress,
+    "govuk": GovUk,
+    "guardian": Guardian,
     "paged": Paged,
     "pages": Pages,
 }
