@@ -55,7 +55,7 @@ class Declared:
     page_type: str = ""  # schema.org type of its main object
     site_name: str = ""
     free: bool | None = None  # isAccessibleForFree
-    content_tier: str = ""
+    content_tier: str = ""  # "absent": the part that is not free is not on the page
     words: int = 0  # wordCount
     body: tuple[str, ...] = ()  # articleBody, line by line, its markup gone
 
@@ -97,7 +97,7 @@ def read(tree: "HtmlElement", url: str) -> Declared:
         page_type=_type(story or next(iter(nodes), {})),
         site_name=site,
         free={"true": True, "false": False}.get(str(page.get("isAccessibleForFree")).lower()),
-        content_tier=meta.get("article:content_tier", "").lower(),
+        content_tier=meta.get("article:content_tier", "").lower() or _tier(page, tree),
         words=int(count) if re.fullmatch(r"\d{1,6}", count := str(page.get("wordCount"))) else 0,
         body=_lines(page.get("articleBody")),
     )
@@ -193,6 +193,18 @@ def _nodes(scripts: "list[HtmlElement]") -> Iterator[dict[str, Any]]:
             elif isinstance(node, dict):
                 yield node
                 queue += [node.get("@graph"), node.get("mainEntity")]
+
+
+def _tier(page: dict[str, Any], tree: "HtmlElement") -> str:
+    """Return "absent" when no part that a page calls not free (schema.org hasPart) is on it."""
+    parts = page.get("hasPart")
+    parts = parts[:MAX_NODES] if isinstance(parts, list) else [parts]
+    named = [str(part.get("cssSelector")) for part in parts if isinstance(part, dict)]
+    names = [set(re.findall(r"[.#]([\w-]+)", selector)) for selector in named]
+    if not names or not all(names):
+        return ""
+    boxes = (f"{box.get('class')} {box.get('id')}".split() for box in tree.iter())
+    return "absent" if all(set().union(*names).isdisjoint(box) for box in boxes) else ""
 
 
 def _type(node: dict[str, Any]) -> str:

@@ -64,7 +64,7 @@ class Signals:
     page_type: str = ""  # schema.org type of its main JSON-LD object
     site_name: str = ""
     free: bool | None = None  # isAccessibleForFree
-    content_tier: str = ""  # article:content_tier
+    content_tier: str = ""  # as in Declared
     declared_words: int = 0  # wordCount
     text_words: int = 0  # of the blocks
     canonical: str = ""  # as declared, made absolute, not judged

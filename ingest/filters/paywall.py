@@ -21,13 +21,13 @@ def paywall(case: Case) -> str | None:
     """Find fault with a story its publisher does not give to everyone; it is not got round.
 
     Signals, in order: schema.org isAccessibleForFree false, unless article:content_tier, which
-    says more, is free, or is metered and the text long (docs/decisions/014); a locked tier; a
-    prompt to pay at the end of a short text; a wordCount of twice the text that was given, but
-    not of its characters, which some sites count instead.
+    says more, is free, or the text is long and either metered or without the part that is named
+    as not free (docs/decisions/014); a locked tier; a prompt to pay at the end of a short text; a
+    wordCount of twice the text that was given, but not of its characters, which some sites count.
     """
     signals = case.extract.signals
     words, declared, tier = signals.text_words, signals.declared_words, signals.content_tier
-    given = tier == "free" or (tier == "metered" and words >= FEW_WORDS)
+    given = tier == "free" or (tier in ("metered", "absent") and words >= FEW_WORDS)
     if signals.free is False and not given:
         return f"isAccessibleForFree=false tier={tier or 'none'} words={words}"
     if tier == "locked":

@@ -39,7 +39,7 @@ def html(body: str, head: str = "", lang: str = "en-GB") -> bytes:
     ).encode()
 
 
-def linked_data(kind: str = "NewsArticle", **fields: str) -> str:
+def linked_data(kind: str = "NewsArticle", **fields: object) -> str:
     data = json.dumps({"@type": kind, **fields})
     return f'<script type="application/ld+json">{data}</script>'
 
@@ -258,6 +258,29 @@ def test_what_is_not_free_is_not_taken_from_json_ld() -> None:
 
     assert STORY[0] not in " ".join(found.blocks)
     assert found.signals.free is False
+
+
+@pytest.mark.parametrize(
+    ("selectors", "tier"),
+    [
+        ([".gone"], "absent"),
+        (["#gone, div.away", ".gone"], "absent"),
+        (["section.paid"], ""),
+        ([".gone", "#body"], ""),
+        (["article"], ""),
+        ([None], ""),
+        ([], ""),
+    ],
+)
+def test_a_part_that_is_not_free_is_told_from_what_is_on_the_page(
+    selectors: list[str | None], tier: str
+) -> None:
+    parts = [{"isAccessibleForFree": False, "cssSelector": one} for one in selectors]
+    head = linked_data(isAccessibleForFree=False, hasPart=parts[0] if len(parts) == 1 else parts)
+
+    found = read(html(f"<section class='a paid' id='body'>{told(*STORY)}</section>", head))
+
+    assert found.signals.content_tier == tier
 
 
 # Title

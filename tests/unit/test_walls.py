@@ -108,6 +108,7 @@ TEASER = "The board and the council have agreed to share one budget. " * 4
     [
         (signalling(free=False), "isAccessibleForFree=false tier=none words=420"),
         (signalling(free=False, content_tier="metered", text_words=90), "tier=metered words=90"),
+        (signalling(free=False, content_tier="absent", text_words=90), "tier=absent words=90"),
         (signalling(content_tier="locked"), "content_tier=locked"),
         (short(f"{TEASER}Subscribe to read the rest."), "says='Subscribe to read the'"),
         (short(f"{TEASER}This article is for subscribers only."), "says='This article is for sub"),
@@ -132,6 +133,7 @@ def test_a_prompt_that_was_taken_for_furniture_still_tells() -> None:
     [
         signalling(free=False, content_tier="free"),
         signalling(free=False, content_tier="metered"),
+        signalling(free=False, content_tier="absent"),
         signalling(free=True),
         signalling(content_tier="metered"),
         signalling(declared_words=2500),  # of 420: characters, counted as words
