@@ -12,7 +12,7 @@ from ingest import fulltext
 from ingest.abreast import abreast
 from ingest.desk import Desk
 from ingest.errors import Fault, FetchError, RunFailed
-from ingest.furniture import marks
+from ingest.furniture import MAX_LEARNT, marks
 from ingest.plain import decoded
 from ingest.urls import host_of
 from ingest.web.client import redacted
@@ -104,7 +104,7 @@ def _fetch(desk: Desk, waiting: Waiting) -> str:
 def _keep(desk: Desk, waiting: Waiting, page: Page) -> None:
     place = desk.archive.append(page)
     digest = hashlib.sha256(page.content).hexdigest()
-    learnt = marks(decoded(page.content, page.header("content-type") or ""))
+    learnt = marks(decoded(page.content[:MAX_LEARNT], page.header("content-type") or ""))
     desk.catalog.fetched(waiting.id, page, place, digest, learnt)
     log.info("page_fetched", url=redacted(page.final_url), status=page.status, file=place.file)
 

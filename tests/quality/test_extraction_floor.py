@@ -18,8 +18,11 @@ from typing import Any
 import pytest
 
 from ingest.extract import Extract, Hints, decode, extract, lost
+from ingest.feeds import parse_feed
+from ingest.fulltext import page_of, worth_keeping
+from ingest.furniture import marks, recurring
 from ingest.workers import Workers
-from tests.builders import shared
+from tests.builders import NOON, shared
 
 # Of the marked texts that the floors were measured on.
 DIGEST = "bc93287e4bd34be45f4938f4e1508c17b973367b263f450b80f98a9228493486"
@@ -93,6 +96,28 @@ def test_a_bad_byte_in_a_real_page_spoils_one_character(data: Path) -> None:
         assert spoilt.endswith(content[half:].decode(errors="ignore"))
         tried += 1
     assert tried > 75
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "line", "stories"),
+    [
+        ("rss-parser__guardian.rss.gz", "Continue reading...", 43),
+        ("feed-rs__atom_mediarss_reddit_1.xml.gz", "[link] [comments]", 22),
+    ],
+)
+def test_what_recurs_in_a_real_feed_s_texts_goes_and_nothing_else(
+    name: str, line: str, stories: int
+) -> None:
+    feed = gzip.decompress(shared("data", "feeds", "feeds", name).read_bytes())
+    entries = parse_feed(feed, "", base_url="https://ferrynews.co.uk/", source="x").entries
+    told = [page_of(e, e.content, NOON).content for e in entries if worth_keeping(e.content or "")]
+    again = recurring(marks(page.decode()) for page in told)
+
+    found = [extract(page, "", "", Hints(recurring=again)).removed for page in told]
+
+    gone = [one.line for removed in found for one in removed if one.rule == "recurs"]
+    assert gone == [line] * stories
 
 
 SENTENCE = (
