@@ -13,19 +13,9 @@ from ingest.desk import Desk
 from ingest.errors import SettingsError
 from ingest.filters import ALONE, BESIDE, judge
 from ingest.likeness import likeness
+from ingest.reading import NOTHING, Reading, Sheet, nothing_read, read
 from ingest.score import explain
-from ingest.sift import (
-    BATCH,
-    NOTHING,
-    Reading,
-    Sheet,
-    admit,
-    case_of,
-    nothing_read,
-    read,
-    settle,
-    sheet_of,
-)
+from ingest.sift import BATCH, admit, case_of, settle, sheet_of
 from ingest.web.client import redacted
 from ingest.workers import Workers
 from storage.catalog import Decided

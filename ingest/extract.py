@@ -27,6 +27,7 @@ FEW_WORDS = 300  # a page with fewer may be a wall: its visible text is kept as 
 PROSE_WORDS = 100  # in lower case; names and scores alone tell no language
 MAX_DATE = 100  # characters kept of a date as it stood
 BODY_WORDS = 50  # fewer are no story: the shortest seeds have 348 (research, section 6)
+UNREAD = "unread"  # the fault of a page that was passed over
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # lxml takes none of them
 _COMMON = """the of and to in that is for was with on said have by as it be are will from at has
 this which not were their been"""

@@ -3,32 +3,29 @@
 import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
-from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
-from pathlib import Path
 
 import structlog
 
-from ingest import fulltext, topics
+from ingest import fulltext
 from ingest.dates import LONDON
 from ingest.desk import Desk
 from ingest.errors import RunFailed
-from ingest.extract import Extract, Hints, Stated, extract, lost
+from ingest.extract import Hints, Stated
 from ingest.filters import ALONE, BESIDE, Case, Filters, judge
-from ingest.filters.off_topic import UNREAD
 from ingest.fingerprint import fingerprint
 from ingest.furniture import recurring
 from ingest.health import BROKEN
 from ingest.likeness import kin, likeness
-from ingest.score import VERSION, TopicScore, explain, prefilter
-from ingest.topics import Topic
-from ingest.urls import canonical, host_of
+from ingest.reading import Reading, Sheet, nothing_read, read
+from ingest.score import VERSION, TopicScore
+from ingest.urls import host_of
 from ingest.web.client import redacted
 from ingest.workers import Workers
-from storage.corpus import compose, name_of, number_of, parse, render
+from storage.corpus import name_of, number_of, parse, render
 from storage.errors import FormatError, StorageError
 from storage.model import (
     KEPT,
@@ -45,64 +42,9 @@ from storage.model import (
 log = structlog.get_logger(__name__)
 
 BATCH = 500  # entries looked up at once; bounds memory, changes no outcome
-NOTHING = Story(title="", text="")
 EXTRACTOR = f"trafilatura {version('trafilatura')}, newsdesk {version('newsdesk')}"
-SMALL = 40_000  # bytes; a smaller page may be a wall, and is cheap to read
 # Their pages hold a story: what its feed holds can be measured on it, unlike on a wall.
 READ = {KEPT, "off_topic", "review", "duplicate_exact", "duplicate_near"}
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """What a child process is given: one page, and where to find the topic."""
-
-    content: bytes
-    content_type: str
-    url: str
-    hints: Hints
-    topic: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a child process makes of one page; no story when the page gave none."""
-
-    extract: Extract
-    story: Story = NOTHING
-    fingerprint: Fingerprint | None = None
-    score: TopicScore | None = None
-
-
-@cache
-def _topic(path: Path) -> Topic:
-    return topics.load(path)
-
-
-def read(sheet: Sheet) -> Reading:
-    """Extract a page's story, take its fingerprint and score its topic; runs in a child process."""
-    topic = _topic(sheet.topic)
-    if len(sheet.content) > SMALL and not prefilter(topic, sheet.content):
-        return Reading(Extract(fault=UNREAD, detail="no word of the topic on the page"))
-    found = extract(sheet.content, sheet.content_type, sheet.url, sheet.hints)
-    if found.fault:
-        return Reading(found)
-    try:
-        story = replace(
-            compose(found.title, found.blocks),
-            url=canonical(found.canonical or sheet.url, topic.tracking),
-            published=found.published,
-            date_source=found.date_source,
-            date_text=found.date_text,
-            language=found.language,
-        )
-    except FormatError as error:
-        return Reading(replace(found, fault="extract_failed", detail=str(error)))
-    return Reading(found, story, fingerprint(story), explain(topic, story.title, story.text))
-
-
-def nothing_read(fault: str, detail: str) -> Reading:
-    """Return the reading of a page that cost its child process."""
-    return Reading(lost(fault, detail))
 
 
 def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:

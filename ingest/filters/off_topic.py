@@ -1,8 +1,7 @@
 """Is the story on the topic? The score has been found already; here it becomes a verdict."""
 
+from ingest.extract import UNREAD
 from ingest.filters.case import Case
-
-UNREAD = "unread"  # the extract's fault when the page was passed over
 
 
 def without_a_word(case: Case) -> str | None:
