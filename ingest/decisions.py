@@ -13,11 +13,10 @@ from ingest.desk import Desk
 from ingest.errors import SettingsError
 from ingest.filters import ALONE, BESIDE, judge
 from ingest.likeness import likeness
-from ingest.reading import NOTHING, Reading, Sheet, nothing_read, read
+from ingest.reading import NOTHING, Reading, Sheet
 from ingest.score import explain
 from ingest.sift import BATCH, admit, case_of, settle, sheet_of
 from ingest.web.client import redacted
-from ingest.workers import Workers
 from storage.catalog import Decided
 from storage.corpus import parse, render
 from storage.errors import StorageError
@@ -141,9 +140,8 @@ def _readings(desk: Desk, batch: list[Decided]) -> Iterator[tuple[Decided, Page,
             pages.append((one, page))
             yield (sheet_of(desk, one.waiting, page),)
 
-    with Workers(read, nothing_read, count=1 if len(batch) == 1 else None) as workers:
-        for reading in workers.map(sheets()):
-            yield *pages.popleft(), reading
+    for reading in desk.readers.map(sheets()):
+        yield *pages.popleft(), reading
 
 
 def _rejudged(

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from ingest import feedlist, topics
 from ingest.errors import Fault, FetchError
+from ingest.reading import Reading, nothing_read, read
 from ingest.secrets import Secrets
 from ingest.settings import Settings
 from ingest.topics import Topic
@@ -19,6 +20,7 @@ from ingest.urls import host_of
 from ingest.web import pace
 from ingest.web.client import Web, redacted
 from ingest.web.robots import Robots
+from ingest.workers import Workers
 from storage.archive import Archive
 from storage.catalog import Catalog
 from storage.corpus import FileCorpus, open_corpus
@@ -44,9 +46,14 @@ class Desk:
         now: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
         watch: Callable[[str, int, int], None] = lambda verb, done, total: None,
+        readers: Workers[Reading] | None = None,
     ) -> None:
-        """Take the clock, the way to wait, and who is told `verb, steps done, steps in all`."""
+        """Take the clock, the way to wait, and who is told `verb, steps done, steps in all`.
+
+        `readers` are another's to close; without them the desk has its own.
+        """
         self.settings, self.now, self._sleep, self._watch = settings, now, sleep, watch
+        self._readers = readers
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -74,6 +81,11 @@ class Desk:
     def topic(self) -> Topic:
         """What is collected."""
         return topics.load(self.settings.topic)
+
+    @cached_property
+    def readers(self) -> Workers[Reading]:
+        """The child processes that read pages."""
+        return self._readers or self._open.enter_context(Workers(read, nothing_read))
 
     @cached_property
     def secrets(self) -> Secrets:

@@ -20,11 +20,10 @@ from ingest.fingerprint import fingerprint
 from ingest.furniture import recurring
 from ingest.health import BROKEN
 from ingest.likeness import kin, likeness
-from ingest.reading import Reading, Sheet, nothing_read, read
+from ingest.reading import Reading, Sheet
 from ingest.score import VERSION, TopicScore
 from ingest.urls import host_of
 from ingest.web.client import redacted
-from ingest.workers import Workers
 from storage.corpus import name_of, number_of, parse, render
 from storage.errors import FormatError, StorageError
 from storage.model import (
@@ -68,15 +67,12 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
 
 
 def _verdicts(desk: Desk, total: int) -> Iterator[Verdict]:
-    if not total:
-        return
-    with Workers(read, nothing_read) as workers:
-        while total > 0 and (batch := desk.catalog.to_sift(min(BATCH, total))):
-            total -= len(batch)
-            pages: deque[tuple[Waiting, Page]] = deque()
-            for reading in workers.map(_sheets(desk, batch, pages)):
-                waiting, page = pages.popleft()
-                yield _settle_one(desk, waiting, page, reading)
+    while total > 0 and (batch := desk.catalog.to_sift(min(BATCH, total))):
+        total -= len(batch)
+        pages: deque[tuple[Waiting, Page]] = deque()
+        for reading in desk.readers.map(_sheets(desk, batch, pages)):
+            waiting, page = pages.popleft()
+            yield _settle_one(desk, waiting, page, reading)
 
 
 def _sheets(
@@ -131,8 +127,7 @@ def reread(desk: Desk, place: Place) -> Story | None:
     """Return the story of a page in the archive as today's code extracts it; None for none."""
     page = desk.archive.read(place)
     hints = Hints(recurring=recurring(desk.catalog.lines(page.final_url)))
-    with Workers(read, nothing_read, count=1) as workers:
-        (reading,) = workers.map([(_sheet(desk, page, hints),)])
+    (reading,) = desk.readers.map([(_sheet(desk, page, hints),)])
     return reading.story if reading.story.text else None
 
 

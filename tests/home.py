@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ingest import reading
 from ingest.desk import Desk
 from ingest.settings import read
+from ingest.workers import Workers
 from tests.builders import NOON
 
+READERS = Workers(reading.read, reading.nothing_read)  # for all tests: starting takes them a second
 ANYTHING = Path(__file__).parent / "data" / "anything.toml"  # a topic: English prose of any kind
 
 
@@ -54,7 +57,7 @@ class Home:
 
     def desk(self, clock: Clock | None = None) -> Desk:
         clock = clock or Clock()
-        return Desk(read(self.news), now=clock.now, sleep=clock.sleep)
+        return Desk(read(self.news), now=clock.now, sleep=clock.sleep, readers=READERS)
 
     @property
     def environment(self) -> Mapping[str, str]:

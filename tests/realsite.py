@@ -54,16 +54,19 @@ class RealSites:
 
 
 @contextmanager
-def real_sites() -> Iterator[RealSites]:
-    """Show every gold page and the seeds, wrapped as pages; one feed a host, of every kind."""
+def real_sites(every: int = 1, net: int = 1) -> Iterator[RealSites]:
+    """Show every nth gold page and the seeds, wrapped as pages; one feed a host, of every kind.
+
+    The hosts are of 127.0.`net`.0.
+    """
     folder = shared("data", "extraction")
     gold: dict[str, Any] = json.loads((folder / "gold.json").read_text())
     seeds = sorted(shared("seeds").iterdir())
     with ExitStack() as stack:
-        sites = [stack.enter_context(NewsSite(f"127.0.1.{n + 1}")) for n in range(HOSTS)]
+        sites = [stack.enter_context(NewsSite(f"127.0.{net}.{n + 1}")) for n in range(HOSTS)]
         listed: list[list[tuple[str, str, str]]] = [[] for _ in sites]
         shown = RealSites(sites, [], [], [])
-        for place, name in enumerate(sorted(gold)):
+        for place, name in enumerate(sorted(gold)[::every]):
             site = sites[place % HOSTS]
             page = gzip.decompress((folder / "html" / f"{name}.html.gz").read_bytes())
             url = site.publish(f"/{name}", page, content_type="text/html", gzip=place % 2 == 0)
