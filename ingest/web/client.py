@@ -1,22 +1,25 @@
 """URL -> Page: the one way to the network, bounded in time and bytes."""
 
+import logging
 import re
 import zlib
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
 
 import h11
-from httpx import URL, InvalidURL, create_ssl_context
+import httpx
+from httpx import URL, InvalidURL
 
 from ingest.errors import Fault, FetchError
 from ingest.secrets import NAMES, Secrets
 from ingest.walls import by_header
 from ingest.web.guard import MAX_URL, Guard, Network, Refusal, Resolve, admitted, look_up
 from ingest.web.pace import retry_after
-from ingest.web.wire import Clock, Wire
+from ingest.web.wire import Clock, Transport
 from storage.model import Page
 
 # Entered with each URL about to be asked, left once it has answered; to be told the answer.
@@ -35,6 +38,9 @@ FAULTS = {
 _KEY = re.compile(rf"({NAMES})=(?!\*\*\*).*", re.I | re.S)
 _USER = re.compile(r"//[^/?#]*@")
 
+# Its lines hold whole URLs: the targets of redirects, keys in queries.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
 
 def redacted(url: str) -> str:
     """Return the URL as logs and errors may show it: no user information, no values of keys."""
@@ -46,8 +52,8 @@ def redacted(url: str) -> str:
 class Web:
     """Asks for pages on behalf of many threads; each `get` has its own connection and clock.
 
-    Each request goes over a connection that dials only what the guard allows (`ingest.web.wire`);
-    there is nothing here that could add a cookie, header, proxy or netrc entry of its own. No
+    One httpx.Client whose transport dials only what the guard allows (`ingest.web.wire`). It gets
+    finished requests, so that no cookie, header, proxy or netrc entry of its own comes in. No
     connection is kept between calls: a host is asked every few seconds at most, and one kept so
     long is often found closed, or another's.
     """
@@ -67,8 +73,11 @@ class Web:
         self._secrets = secrets or Secrets()
         self._user_agent, self._max_bytes, self._deadline = user_agent, max_bytes, deadline
         self._guard, self._now = Guard(tuple(allow), resolve), now
-        self._tls, self._closed = create_ssl_context(trust_env=False), False
+        none = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        self._tls = httpx.create_ssl_context(trust_env=False)
         self._tls.set_alpn_protocols(["http/1.1"])
+        way = Transport(self._guard, self._tls)
+        self._client = httpx.Client(transport=way, cookies=none, trust_env=False)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -76,7 +85,7 @@ class Web:
 
     def __exit__(self, *_: object) -> None:
         """Ask nothing more: a `get` after this is a mistake in the program."""
-        self._closed = True
+        self._client.close()
 
     def get(
         self,
@@ -98,7 +107,7 @@ class Web:
         Raises FetchError for everything else, its URL and detail redacted; with the status, and
         the wait that Retry-After asks for, when there was an answer.
         """
-        if self._closed:
+        if self._client.is_closed:
             raise RuntimeError("this Web is closed: ask within its with-block")
         headers = [
             ("User-Agent", self._user_agent),
@@ -112,8 +121,8 @@ class Web:
             page = self._followed(url, hops, headers, max_redirects, max_bytes, may_ask)
         except Refusal as refusal:
             raise _failed(url, hops, refusal.fault, refusal.detail) from refusal
-        except InvalidURL as error:
-            raise _failed(url, hops, Fault.BAD_URL, "not a URL") from error
+        except (InvalidURL, httpx.RemoteProtocolError) as error:  # httpx looks at redirects, too
+            raise _failed(url, hops, Fault.BAD_URL, "a redirect to what is not a URL") from error
         except TimeoutError as error:
             detail = f"not complete after {self._deadline.total_seconds():g} s"
             raise _failed(url, hops, Fault.TIMEOUT_TOTAL, detail) from error
@@ -159,20 +168,20 @@ class Web:
         shown = str(url)
         asked = self._secrets.revealed(shown)
         where = url if asked == shown else URL(asked)
-        with Wire(self._guard, self._tls, clock, where) as wire:
-            answer = wire.ask(sent)
+        request = httpx.Request("GET", where, headers=sent, extensions={"clock": clock})
+        with closing(self._client.send(request, stream=True)) as answer:
             page = Page(
                 url=shown,
                 final_url=shown,
                 status=answer.status_code,
-                headers=tuple(self._header(*pair) for pair in answer.headers.raw_items()),
+                headers=tuple(self._header(*pair) for pair in answer.headers.raw),
                 payload=b"",
                 content=b"",
                 fetched=self._now(),
             )
             if page.status // 100 != 2:
                 return page
-            payload, content = _read(page, wire.body(), max_bytes)
+            payload, content = _read(page, answer.iter_raw(), max_bytes)
         page = replace(page, payload=payload, content=content, fetched=self._now())
         if (hidden := self._secrets.masked_bytes(content)) == content:
             return page

@@ -3,12 +3,11 @@
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Self
 
 import h11
-from httpx import URL
+from httpx import URL, BaseTransport, Request, Response, SyncByteStream
 
 from ingest.errors import Fault
 from ingest.web.guard import Guard, Refusal
@@ -41,7 +40,7 @@ class Clock:
 
 
 class Wire:
-    """A connection of its own for one request, to where the guard lets it; a context manager.
+    """A connection of its own for one request, to where the guard lets it.
 
     h11 speaks HTTP/1.1 and knows no socket. A socket's timeout is for one operation, so that one
     byte a second would go on for ever: each operation gets what is left of the clock.
@@ -60,19 +59,16 @@ class Wire:
             self._socket.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the connection."""
         self._socket.close()
 
-    def ask(self, headers: Sequence[tuple[bytes, bytes]]) -> h11.Response:
+    def ask(self, headers: list[tuple[bytes, bytes]]) -> h11.Response:
         """Send a GET and return the head of its answer.
 
         Raises TimeoutError, OSError, h11.ProtocolError, and Refusal for a head without end.
         """
-        host = (b"Host", self._url.netloc)
-        asked = h11.Request(method=b"GET", target=self._url.raw_path, headers=[host, *headers])
+        asked = h11.Request(method=b"GET", target=self._url.raw_path, headers=headers)
         sent = (self._http.send(asked) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
         with suppress(ConnectionError):  # who hangs up early may have answered all the same
             self._socket.settimeout(self._clock.left())
@@ -128,3 +124,35 @@ class Wire:
             raise Refusal(Fault.TIMEOUT_CONNECT, "no connection in time") from error
         except (OSError, ValueError) as error:  # ValueError: a name that cannot be asked for
             raise Refusal(Fault.TLS, str(error)) from error
+
+
+class Transport(BaseTransport):
+    """httpx's way over a wire of its own for each request, which brings its `clock` along.
+
+    Not httpcore's: that takes twice the processor time (measured: 2.1 ms for a 304, 1.1 so), and
+    its timeouts are for one operation each.
+    """
+
+    def __init__(self, guard: Guard, tls: ssl.SSLContext) -> None:
+        self._guard, self._tls = guard, tls
+
+    def handle_request(self, request: Request) -> Response:
+        """Send a request without a body; the response's body is still to be read."""
+        wire = Wire(self._guard, self._tls, request.extensions["clock"], request.url)
+        try:
+            answer = wire.ask(request.headers.raw)
+        except BaseException:
+            wire.close()
+            raise
+        return Response(answer.status_code, headers=answer.headers.raw_items(), stream=_Body(wire))
+
+
+class _Body(SyncByteStream):
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._wire.body()
+
+    def close(self) -> None:
+        self._wire.close()
