@@ -90,7 +90,7 @@ class Desk:
     @cached_property
     def secrets(self) -> Secrets:
         """The keys in the URLs of the feeds file, and the Guardian's."""
-        return Secrets([*(feed.url for feed in feedlist.load(self.settings.feeds)), self._guardian])
+        return Secrets([*(feed.url for feed in self._listed), self._guardian])
 
     @cached_property
     def guardian_key(self) -> str:
@@ -105,10 +105,15 @@ class Desk:
     @cached_property
     def feeds(self) -> tuple[Feed, ...]:
         """The feeds file's feeds as they are now, disabled ones too, marks in place of keys."""
-        hide, feeds = self.secrets.masked, feedlist.load(self.settings.feeds)
+        hide = self.secrets.masked
         return tuple(
-            replace(f, url=hide(f.url), title=hide(f.title), note=hide(f.note)) for f in feeds
+            replace(f, url=hide(f.url), title=hide(f.title), note=hide(f.note))
+            for f in self._listed
         )
+
+    @cached_property
+    def _listed(self) -> tuple[Feed, ...]:
+        return feedlist.load(self.settings.feeds)
 
     @cached_property
     def web(self) -> Web:

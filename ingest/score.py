@@ -21,7 +21,7 @@ from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingest.topics import Topic
+from ingest.topics import Phrases, Topic
 
 VERSION = 1  # of the rules; with a topic file's digest it repeats any past score
 MAX_CHARS = 20_000  # looked at: the subject is told by then, and hostile text costs no more
@@ -142,7 +142,7 @@ def _found(topic: Topic, story: str) -> Iterator[_Found]:
     for points, phrases in topic.bodies:
         bodies += [(points, span) for span in _firsts(bare, phrases)]
         bare = _blank(bare, phrases)
-    about = [s for s in sentences if topic.beside and topic.beside.search(bare, *s)]
+    about = [s for s in sentences if topic.beside and topic.beside.pattern.search(bare, *s)]
     for points, span in bodies:
         if any(start <= span[0] < end for start, end in about):
             yield "names", points, [span]
@@ -153,7 +153,7 @@ def _found(topic: Topic, story: str) -> Iterator[_Found]:
             yield "says", points, [span]
         bare = _blank(bare, phrases)
     for start, end in sentences:
-        met = [group.search(bare, start, end) for group in topic.groups.values()]
+        met = [group.pattern.search(bare, start, end) for group in topic.groups.values()]
         spans = [m.span() for m in met if m]
         if all(met):
             yield "joins", topic.weights.joins, spans
@@ -166,13 +166,13 @@ def _sentences(text: str) -> list[_Span]:
     return list(zip([0, *(b for _, b in ends)], [*(a for a, _ in ends), len(text)], strict=True))
 
 
-def _firsts(text: str, phrases: re.Pattern[str]) -> list[_Span]:
+def _firsts(text: str, phrases: Phrases) -> list[_Span]:
     """Return where each different phrase stands first."""
     firsts: dict[str, _Span] = {}
-    for m in phrases.finditer(text):
+    for m in phrases.pattern.finditer(text):
         firsts.setdefault(m.group(), m.span())
     return list(firsts.values())
 
 
-def _blank(text: str, phrases: re.Pattern[str]) -> str:
-    return phrases.sub(lambda m: "#" * len(m.group()), text)
+def _blank(text: str, phrases: Phrases) -> str:
+    return phrases.pattern.sub(lambda m: "#" * len(m.group()), text)

@@ -16,6 +16,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -72,12 +73,26 @@ def _regex(phrase: str, gap: str = _GAP) -> str:
     return out
 
 
-def _any_of(listed: object) -> re.Pattern[str]:
-    """Compile a phrase list; of phrases that begin at one word the longest is tried first."""
+@dataclass(frozen=True, kw_only=True)
+class Phrases:
+    """A phrase list, compiled when it is first looked for: half a second that discover can spare.
+
+    Of phrases that begin at one word the longest is tried first.
+    """
+
+    source: str  # as re takes it
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What finds them in lower-case text."""
+        return re.compile(self.source)
+
+
+def _any_of(listed: object) -> Phrases:
     longest_first = sorted(map(_regex, _phrases(listed)), key=len, reverse=True)
     if not longest_first:
         raise ValueError("there is no phrase in it")
-    return re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")
+    return Phrases(source=rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")
 
 
 def _in_pages(listed: object) -> list[re.Pattern[bytes]]:
@@ -92,8 +107,8 @@ def _most_points_first(tiers: object) -> list[tuple[str, object]]:
     return sorted(tiers.items(), reverse=True)
 
 
-Phrases = Annotated[re.Pattern[str], BeforeValidator(_any_of)]
-Tiers = Annotated[tuple[tuple[int, Phrases], ...], BeforeValidator(_most_points_first)]
+Listed = Annotated[Phrases, BeforeValidator(_any_of)]
+Tiers = Annotated[tuple[tuple[int, Listed], ...], BeforeValidator(_most_points_first)]
 PagePhrases = Annotated[tuple[re.Pattern[bytes], ...], BeforeValidator(_in_pages)]
 Names = Annotated[frozenset[str], AfterValidator(lambda names: frozenset(map(str.lower, names)))]
 Signs = Annotated[tuple[str, ...], BeforeValidator(_phrases)]
@@ -131,7 +146,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Topic:
-    """What we collect: a topic file, read; its phrases are compiled for lower-case text."""
+    """What we collect: a topic file, read; its phrases are for lower-case text."""
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
     name: str
@@ -144,11 +159,11 @@ class Topic:
     until: date | None = None  # the first day that is too late
     tracking: Names = frozenset()  # query parameters to drop besides the usual ones
     prefilter: PagePhrases  # a story with none of them is not accepted
-    mask: Phrases | None = None  # names with the topic's words in them; not looked at
-    groups: Annotated[dict[str, Phrases], Field(min_length=2)]  # the last one is the link
+    mask: Listed | None = None  # names with the topic's words in them; not looked at
+    groups: Annotated[dict[str, Listed], Field(min_length=2)]  # the last one is the link
     strong: Tiers = ()  # phrases that say the topic outright
     bodies: Tiers = ()  # names that count in full only as the subject
-    beside: Phrases | None = None  # words that make a body in their sentence the subject
+    beside: Listed | None = None  # words that make a body in their sentence the subject
     negative: Tiers = ()  # phrases that speak for another topic
     weights: Weights
     refuse_urls: Signs = ()  # parts of the URLs of pages that are not news

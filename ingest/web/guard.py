@@ -85,7 +85,8 @@ def admitted(url: str) -> URL:
         host_of(str(parts))  # whose turn it is; httpx lets pass what no host is called, as "a!b"
     except ValueError as error:
         raise Refusal(Fault.BAD_URL, "not a host name") from error
-    return parts.copy_with(fragment=None)
+    as_it_is = "#" not in url and url.startswith(("http://", "https://"))
+    return parts if as_it_is else parts.copy_with(fragment=None)  # and :80 goes, after HTTP://
 
 
 def why_refused(address: Address, allow: Iterable[Network] = ()) -> str | None:
