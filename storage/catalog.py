@@ -7,13 +7,14 @@ without a lock 243 of 250 stories came in more than once, with it none).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from sqlalchemy import (
@@ -62,9 +63,8 @@ LEARNT = 16  # pages whose lines are remembered of each site; half of them is no
 PAST = 30  # polls remembered of each feed: as many as rss-fetcher keeps
 
 # Built once: for what runs at every request, building them took longer than running them.
-_HELD = tuple(field.name for field in fields(HostState))
-_HOST = select(*(schema.host.c[name] for name in _HELD))
-_HOST = _HOST.where(schema.host.c.host == bindparam("at")).with_for_update()
+_HOSTS = select(schema.host).where(schema.host.c.host.in_(bindparam("at", expanding=True)))
+_HOSTS = _HOSTS.with_for_update()
 _SET_HOST = update(schema.host).where(schema.host.c.host == bindparam("at"))
 _FREE_HOST = _SET_HOST.where(schema.host.c.holder == bindparam("by"))
 _LINE = schema.line.c
@@ -87,6 +87,11 @@ _ALIKE = select(_STORY.number, _STORY.name, _BYTES, _STORY.url, _STORY.exact).wh
     | (_STORY.exact == bindparam("exact"))
     | _STORY.number.in_(bindparam("near", expanding=True))
 )
+
+_One = TypeVar("_One")
+_Result = TypeVar("_Result")
+_Claim = tuple[str, Callable[[HostState], tuple[HostState, timedelta]]]
+_Act = Callable[[Connection, Sequence[_One]], Sequence[_Result]]  # all of one kind at once
 
 
 def _tune(connection: Any, _record: object) -> None:
@@ -140,7 +145,8 @@ class Catalog(Lists):
                 "sqlite:////folder/catalog.sqlite or postgresql+psycopg://user:password@host/name"
             ) from error
         # SQLite lets one write at a time, and lets others sleep and try again: threads line up
-        self._line = Lock()
+        self._line: AbstractContextManager[Any] = Lock() if self._sqlite else nullcontext()
+        self._jobs: list[Any] = []  # of _together
         if self._sqlite:
             event.listen(self._engine, "connect", _tune)
         try:
@@ -165,11 +171,16 @@ class Catalog(Lists):
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
+        with self._line, self._begun() as connection:
+            yield connection
+
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
         if not self._sqlite:
             with _told(), self._engine.begin() as connection:
                 yield connection
             return
-        with self._line, _told():
+        with _told():
             try:  # not by an event of the engine: those cost at each statement
                 self._writer.exec_driver_sql("BEGIN IMMEDIATE")
                 yield self._writer
@@ -177,6 +188,37 @@ class Catalog(Lists):
             except BaseException:
                 self._writer.rollback()
                 raise
+
+    def _together(self, act: _Act[_One, _Result], one: _One) -> _Result:
+        """Return what `act` makes of `one`, once it is committed.
+
+        Threads in line for SQLite share a transaction: the first acts for those behind it.
+        """
+        if not self._sqlite:
+            with self._begun() as connection:
+                return act(connection, [one])[0]
+        mine: Future[_Result] = Future()
+        self._jobs.append((act, one, mine))
+        with self._line:
+            if not mine.done():
+                jobs = self._jobs[:]
+                del self._jobs[: len(jobs)]  # more may have come since
+                self._run(jobs)
+        return mine.result()
+
+    def _run(self, jobs: Sequence[tuple[_Act[Any, Any], Any, Future[Any]]]) -> None:
+        results: list[tuple[Future[Any], Any]] = []
+        try:
+            with self._begun() as connection:
+                for act in dict.fromkeys(act for act, *_ in jobs):
+                    ones, futures = zip(*(job[1:] for job in jobs if job[0] == act), strict=True)
+                    results += zip(futures, act(connection, ones), strict=True)
+        except BaseException as error:  # noqa: BLE001  # raised again, in each caller's thread
+            for *_, future in jobs:
+                future.set_exception(error)
+        else:
+            for future, result in results:
+                future.set_result(result)
 
     @cached_property
     def _writer(self) -> Connection:
@@ -254,19 +296,15 @@ class Catalog(Lists):
         Validators are never kept without the entries they cover: losing the one and not the
         other would lose stories for good.
         """
+        if not entries and not refused:
+            self._together(_set_feeds, (state, Taken(), now))
+            return Taken()
         with self._write() as connection:
-            taken = Taken()
-            if entries or refused:
-                self._lock(connection)
-                taken = intake.take(connection, self._add, entries, now)
+            self._lock(connection)
+            taken = intake.take(connection, self._add, entries, now)
             for entry, verdict in refused:
                 self._refuse(connection, entry, verdict, now)
-            kept = columns(state)
-            if state.outcome == "listed":
-                kept["outcome"] = "new" if taken.new else "nothing_new"
-            polled = (now.isoformat(), kept["outcome"], taken.new)
-            kept["past"] = [*state.past, polled][-PAST:]
-            connection.execute(_SET_FEED, {"at": state.url, **kept})
+            _set_feeds(connection, [(state, taken, now)])
         return taken
 
     def _refuse(
@@ -572,23 +610,28 @@ class Catalog(Lists):
         `decide` is called while nobody else can change what is remembered of that host: it reads
         the clock itself, and returns what to remember from now on, and the wait.
         """
-        with self._write() as connection:
-            row = connection.execute(_HOST, {"at": host}).mappings().first()
-            if row is None:
-                self._add(connection, schema.host, [{"host": host}])
-                row = connection.execute(_HOST, {"at": host}).mappings().one()
-            state, wait = decide(HostState(**row))
-            connection.execute(_SET_HOST, {"at": host, **columns(state)})
-            return wait
+        return self._together(self._claim, (host, decide))
+
+    def _claim(self, connection: Connection, claims: Sequence[_Claim]) -> list[timedelta]:
+        hosts, waits = {host for host, _ in claims}, []
+        states = _hosts(connection, hosts)
+        if new := hosts - states.keys():
+            self._add(connection, schema.host, [{"host": host} for host in sorted(new)])
+            states |= _hosts(connection, new)
+        for host, decide in claims:
+            states[host], wait = decide(states[host])
+            waits.append(wait)
+        rows = [{"at": host, **columns(state)} for host, state in states.items()]
+        connection.execute(_SET_HOST, rows)
+        return waits
 
     def release(self, host: str, holder: str, now: datetime, rest: datetime | None) -> None:
         """Give a turn back; a `rest` leaves the host alone until then.
 
         Changes nothing when the lease is over and somebody else has the turn.
         """
-        kept = {"holder": None, "until": now, **({"rest_until": rest} if rest else {})}
-        with self._write() as connection:
-            connection.execute(_FREE_HOST, {"at": host, "by": holder, **kept})
+        kept = {"holder": None, "until": now, "rest_until": rest}
+        self._together(_free_hosts, {"at": host, "by": holder, **kept})
 
     def load_robots(self, origin: str) -> tuple[str, int, datetime] | None:
         """Return the text, status and time of an origin's robots.txt as last fetched."""
@@ -719,6 +762,30 @@ def _due(now: datetime) -> ColumnElement[bool]:
     """Tell whether a page's time has come, or was set by a clock that has been set back since."""
     c = schema.entry.c.next_try
     return (c <= now) | (c > now + FARTHEST)
+
+
+def _set_feeds(
+    connection: Connection, polls: Sequence[tuple[FeedState, Taken, datetime]]
+) -> list[None]:
+    rows = []
+    for state, taken, now in polls:
+        kept = columns(state)
+        if state.outcome == "listed":
+            kept["outcome"] = "new" if taken.new else "nothing_new"
+        polled = (now.isoformat(), kept["outcome"], taken.new)
+        rows.append({"at": state.url, **kept, "past": [*state.past, polled][-PAST:]})
+    connection.execute(_SET_FEED, rows)
+    return [None] * len(rows)
+
+
+def _hosts(connection: Connection, hosts: Iterable[str]) -> dict[str, HostState]:
+    rows = connection.execute(_HOSTS, {"at": sorted(hosts)})
+    return {row.pop("host"): HostState(**row) for row in map(dict, rows.mappings())}
+
+
+def _free_hosts(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[None]:
+    connection.execute(_FREE_HOST, rows)
+    return [None] * len(rows)
 
 
 def _waiting(row: RowMapping) -> Waiting:
