@@ -1,8 +1,9 @@
 """Hosts side by side, one host in turn: threads, because waiting is all that the verbs do there."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from queue import SimpleQueue
 from threading import Event
 from typing import TypeVar
@@ -26,23 +27,34 @@ def abreast(
     lanes: defaultdict[str, list[Thing]] = defaultdict(list)
     for thing in things:
         lanes[host(thing)].append(thing)
+    # the longest lane first: it sets how long all of this takes
+    ordered = sorted(lanes.values(), key=len, reverse=True)
+    return together([(act(thing) for thing in lane) for lane in ordered])
+
+
+def together(lanes: Sequence[Generator[Result, None, None]]) -> Iterator[Result]:
+    """Yield what the lanes give, as it comes; each runs in a thread of its own.
+
+    An error in one, and an end of the iteration, stop the others at what they give next, and
+    close them; then the error is raised here.
+    """
     stop: Event = Event()
     results: SimpleQueue[tuple[bool, Result | BaseException | None]] = SimpleQueue()
 
-    def run(lane: list[Thing]) -> None:
+    def run(lane: Generator[Result, None, None]) -> None:
         try:
-            for thing in lane:
-                if stop.is_set():
-                    break
-                results.put((True, act(thing)))
+            with closing(lane):
+                for result in () if stop.is_set() else lane:
+                    results.put((True, result))
+                    if stop.is_set():
+                        break
         except BaseException as error:  # noqa: BLE001  # raised again below, in the caller's thread
             results.put((False, error))
         else:
             results.put((False, None))
 
     with ThreadPoolExecutor(LANES, thread_name_prefix="host") as pool:
-        # the longest lane first: it sets how long all of this takes
-        for lane in sorted(lanes.values(), key=len, reverse=True):
+        for lane in lanes:
             pool.submit(run, lane)
         running = len(lanes)
         try:

@@ -52,7 +52,7 @@ class Desk:
 
         `readers` are another's to close; without them the desk has its own.
         """
-        self.settings, self.now, self._sleep, self._watch = settings, now, sleep, watch
+        self.settings, self.now, self.sleep, self.watch = settings, now, sleep, watch
         self._readers = readers
         self._open = ExitStack()
 
@@ -165,7 +165,7 @@ class Desk:
             if wait > max(self.settings.gap, pace.MAX_CRAWL_DELAY):
                 detail = f"{host} is left alone for {wait.total_seconds():.0f} s"
                 raise FetchError(redacted(url), Fault.DEFERRED_HOST, detail, retry_after=wait)
-            self._sleep(wait.total_seconds())
+            self.sleep(wait.total_seconds())
         try:
             yield answers.append
         finally:
@@ -173,7 +173,7 @@ class Desk:
             self.catalog.release(host, holder, now, now + rest if rest else None)
 
     @contextmanager
-    def may_ask(self, url: str) -> Iterator[Callable[[Page], None]]:
+    def may_ask(self, url: str, live: bool = True) -> Iterator[Callable[[Page], None]]:
         """Let robots.txt have its say, then wait for the host's turn; for pages.
 
         Raises FetchError when the site does not want the URL asked for, or not this often.
@@ -182,11 +182,11 @@ class Desk:
         delay = self.robots.crawl_delay(url) or timedelta(0)
         if evidence := pace.too_slow(delay):
             raise FetchError(redacted(url), Fault.ROBOTS_DENIED, f"robots.txt: {evidence}")
-        with self.wait_turn(url, delay.total_seconds()) as heard:
+        with self.wait_turn(url, delay.total_seconds(), live) as heard:
             yield heard
 
     def watched(self, verb: str, steps: Iterable[Step], total: int) -> Iterator[Step]:
         """Yield the steps and tell whoever watches how far they are."""
         for done, step in enumerate(steps, start=1):
             yield step
-            self._watch(verb, done, total)
+            self.watch(verb, done, total)

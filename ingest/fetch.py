@@ -33,15 +33,18 @@ class _DoneElsewhere(Exception):
     """Another worker has had the page in the meantime."""
 
 
-def fetch(desk: Desk, limit: int = BATCH, budget: timedelta = BUDGET) -> dict[str, int]:
+def fetch(
+    desk: Desk, limit: int = BATCH, budget: timedelta | None = BUDGET, live: bool = True
+) -> dict[str, int]:
     """Fetch the page of every entry that is due; return how the tries ended.
 
+    They are those that polls saw, or, not `live`, those of the past, for which polls go first.
     The counts hold `pages` (asked for), `fetched`, one count per fault, `from_feed` for those
     whose feed holds the whole text, and `left_over` for those that the budget did not reach.
     Raises RunFailed when every page asked for failed.
     """
-    waiting = desk.catalog.to_fetch(desk.now(), limit)
-    until = desk.now() + budget
+    waiting = desk.catalog.to_fetch(desk.now(), limit, live)
+    until = desk.now() + budget if budget else None
     counts: Counter[str] = Counter(pages=0, fetched=0)
     if waiting:
         desk.robots  # noqa: B018  # a missing User-Agent stops the run here, not in every thread
@@ -50,7 +53,9 @@ def fetch(desk: Desk, limit: int = BATCH, budget: timedelta = BUDGET) -> dict[st
         abreast(
             waiting,
             lambda one: host_of(one.entry.url),
-            lambda one: _fetch(desk, one) if desk.now() < until else "left_over",
+            lambda one: (
+                _fetch(desk, one, live) if until is None or desk.now() < until else "left_over"
+            ),
         ),
         len(waiting),
     ):
@@ -66,7 +71,7 @@ def fetch(desk: Desk, limit: int = BATCH, budget: timedelta = BUDGET) -> dict[st
     return dict(counts)
 
 
-def _fetch(desk: Desk, waiting: Waiting) -> str:
+def _fetch(desk: Desk, waiting: Waiting, live: bool) -> str:
     """Fetch one page, or make it of the whole text that came in its feed; return how it ended."""
     entry = waiting.entry
     if not desk.catalog.is_due(waiting.id, desk.now()):
@@ -79,7 +84,7 @@ def _fetch(desk: Desk, waiting: Waiting) -> str:
 
     @contextmanager
     def may_ask(url: str) -> Iterator[Callable[[Page], None]]:
-        with desk.may_ask(url) as heard:
+        with desk.may_ask(url, live) as heard:
             if not desk.catalog.is_due(waiting.id, desk.now()):  # had while we waited our turn
                 raise _DoneElsewhere
             yield heard

@@ -1,8 +1,10 @@
 """The entry points: plain values in, plain counts out. All that Airflow and the CLI call."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import asdict, replace
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -10,6 +12,7 @@ from urllib.parse import urljoin
 
 import structlog
 
+from ingest import backfill as past
 from ingest import decisions, feedlist, report, settings
 from ingest.desk import Desk
 from ingest.discover import answered, check, look
@@ -114,6 +117,88 @@ def poll(ask_all: bool = False) -> dict[str, dict[str, Any]]:
     if failed:
         raise RunFailed("; ".join(failed))
     return done
+
+
+def _walk(
+    desk: Desk,
+    since: str,
+    until: str,
+    sources: list[str] | None = None,
+    kinds: list[str] | None = None,
+    again: bool = False,
+    budget: timedelta | None = None,
+) -> dict[str, int]:
+    """Walk a range's slices, see backfill.read_range and backfill.walk."""
+    return past.walk(desk, past.read_range(desk, since, until, sources, kinds, again), budget)
+
+
+walk = _recorded("walk", _walk)
+
+
+@_at_desk
+def slices(
+    desk: Desk,
+    since: str,
+    until: str,
+    sources: list[str] | None = None,
+    kinds: list[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Return each slice of a range and what it gave, see backfill.shown."""
+    return past.shown(desk, past.read_range(desk, since, until, sources, kinds))
+
+
+@_at_desk
+def forecast(
+    desk: Desk,
+    since: str,
+    until: str,
+    sources: list[str] | None = None,
+    kinds: list[str] | None = None,
+    again: bool = False,
+) -> dict[str, Any]:
+    """Return what a backfill would ask, and for how long, see backfill.forecast; asks nobody."""
+    return past.forecast(desk, past.read_range(desk, since, until, sources, kinds, again))
+
+
+def backfill(
+    since: str,
+    until: str,
+    sources: list[str] | None = None,
+    kinds: list[str] | None = None,
+    dry_run: bool = False,
+    again: bool = False,
+    budget: timedelta | None = None,
+) -> dict[str, Any]:
+    """Walk a range, fetch its pages, sift; or tell what that would take, see `forecast`.
+
+    `since` and `until` are days such as 2019-01-31, half open, in UTC. Returns the counts of
+    `walk`, `fetch` and `sift`, and the range's `slices`. The budget is for the walk and for the
+    pages, each; without one they go on until nothing is due. When a verb's run fails, those after
+    it still work off what lies ready; then the failure is raised.
+    """
+    if dry_run:
+        return forecast(since, until, sources, kinds, again)
+    done: dict[str, Counter[str]] = {"walk": Counter(), "fetch": Counter(), "sift": Counter()}
+    failed: list[str] = []
+
+    def run(verb: str, call: Callable[[], dict[str, Any]]) -> int:
+        try:
+            counts = call()
+        except RunFailed as error:
+            failed.append(str(error))
+            return 0
+        done[verb].update({k: n for k, n in counts.items() if k != "alerts"})
+        return int(counts.get("pages", 0) + counts.get("from_feed", 0))
+
+    run("walk", lambda: walk(since, until, sources, kinds, again, budget))
+    pages = 1
+    while pages:
+        pages = run("fetch", lambda: fetch(live=False, budget=budget))
+        run("sift", sift)
+        pages = 0 if budget else pages
+    if failed:
+        raise RunFailed("; ".join(failed))
+    return {**done, "slices": slices(since, until, sources, kinds)}
 
 
 def sift_again(dry: bool, topic: Path | None = None) -> list[dict[str, Any]]:
@@ -256,10 +341,17 @@ def _shown(find: Find) -> dict[str, Any]:
 
 @_at_desk
 def check_feeds(desk: Desk, urls: list[str] | None = None) -> list[dict[str, Any]]:
-    """Ask feeds and keep nothing, see discover.check; without URLs all, disabled ones too."""
+    """Ask feeds, see discover.check; without URLs all, disabled ones too.
+
+    Keeps nothing but which ways into their past those of the feeds file offer: `ways`.
+    """
     listed = {feed.url: feed for feed in desk.feeds}
     hidden = [desk.secrets.hide(url) for url in urls or ()]
-    return check(desk, [listed.get(u, Feed(url=u, title="")) for u in hidden] or desk.feeds)
+    answers = check(desk, [listed.get(u, Feed(url=u, title="")) for u in hidden] or desk.feeds)
+    desk.catalog.list_feeds(desk.feeds)
+    works = [listed[one["url"]] for one in answers if one["works"] and one["url"] in listed]
+    ways = past.offers(desk, works)
+    return [{**one, "ways": ways.get(one["url"], [])} for one in answers]
 
 
 @_at_desk

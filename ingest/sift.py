@@ -16,6 +16,7 @@ from ingest.desk import Desk
 from ingest.errors import RunFailed
 from ingest.extract import Hints, Stated
 from ingest.filters import ALONE, BESIDE, Case, Filters, judge
+from ingest.filters.out_of_range import day_of
 from ingest.fingerprint import fingerprint
 from ingest.furniture import recurring
 from ingest.health import BROKEN
@@ -53,10 +54,13 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
     reasons. Raises RunFailed when not one page could be read.
     """
     counts: Counter[str] = Counter({**adopt(desk, every=False), "pages": 0})
+    desk.catalog.reopen(desk.topic.since or date.min, desk.topic.until or date.max)
     total = min(desk.catalog.tally().get("to_sift", 0), limit or sys.maxsize)
     for verdict in desk.watched("sift", _verdicts(desk, total), total):
         counts["pages"] += 1
         counts[verdict.reason] += 1
+        if verdict.keep:
+            desk.watch(KEPT, counts[KEPT], total)
     broken = sum(counts[reason] for reason in BROKEN)
     if counts["pages"] and broken == counts["pages"]:
         raise RunFailed(
@@ -144,6 +148,7 @@ def case_of(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> tuple
         story=reading.story,
         topic=desk.topic,
         score=reading.score,
+        windows=desk.catalog.windows(waiting.id),
     )
     grounds = Judgement(
         score=reading.score.score if reading.score else None,
@@ -153,6 +158,7 @@ def case_of(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> tuple
         extractor=EXTRACTOR,
         topic=f"{desk.topic.digest} scorer {VERSION}",
         canonical=reading.extract.canonical,
+        published=day_of(case),
     )
     return case, grounds
 

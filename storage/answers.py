@@ -137,7 +137,7 @@ class Answers(ABC):
         """Return the reasons of each feed's latest entries with a verdict, `most` of each."""
         e, v, f = schema.entry.c, schema.verdict.c, schema.feed.c
         of_one = select(v.reason).join_from(schema.entry, schema.verdict)
-        of_one = of_one.where(e.source == bindparam("of")).order_by(e.id.desc()).limit(most)
+        of_one = of_one.where(e.source == bindparam("of"), e.live).order_by(e.id.desc()).limit(most)
         found: dict[str, list[str]] = {}
         with self._read() as connection:  # feed by feed: the index gives each its latest
             for url in connection.scalars(select(f.url).where(f.listed)).all():

@@ -55,6 +55,7 @@ from storage.model import (
     Waiting,
     columns,
 )
+from storage.slices import Slices
 
 PATIENCE = 60_000  # milliseconds to wait for another writer, on SQLite
 FARTHEST = timedelta(days=3)  # no page waits so long: see ingest.fetch.LONGEST_WAIT
@@ -128,7 +129,7 @@ class Decided:
     sha256: str
 
 
-class Catalog(Lists):
+class Catalog(Lists, Slices):
     """The shelf of decisions."""
 
     def __init__(self, url: str) -> None:
@@ -268,8 +269,9 @@ class Catalog(Lists):
                 if feed.url in moved and feed.url not in known:
                     before = moved[feed.url]
                     said = {**before, "address": None, "moved_to": None, **said}
-                    ours = schema.entry.c.source == before["url"]
-                    connection.execute(update(schema.entry).where(ours).values(source=feed.url))
+                    for table in (schema.entry, schema.slice):
+                        ours = table.c.source == before["url"]
+                        connection.execute(update(table).where(ours).values(source=feed.url))
                 if feed.url not in known:
                     self._add(connection, schema.feed, [said])
                 elif known[feed.url] != known[feed.url] | said:
@@ -320,11 +322,14 @@ class Catalog(Lists):
 
     # entries on their way
 
-    def to_fetch(self, now: datetime, limit: int) -> list[Waiting]:
-        """Return entries whose page is due, the ones seen first first, edited ones last."""
+    def to_fetch(self, now: datetime, limit: int, live: bool = True) -> list[Waiting]:
+        """Return entries whose page is due, the ones seen first first, edited ones last.
+
+        They are `live`, which polls saw, or else known by their source's past alone.
+        """
         query = (
             select(schema.entry)
-            .where(_due(now))
+            .where(_due(now), schema.entry.c.live == live)
             .order_by(schema.entry.c.state != NEW, schema.entry.c.next_try, schema.entry.c.id)
             .limit(limit)
         )
@@ -624,6 +629,13 @@ class Catalog(Lists):
         rows = [{"at": host, **columns(state)} for host, state in states.items()]
         connection.execute(_SET_HOST, rows)
         return waits
+
+    def crawl_delays(self) -> dict[str, float]:
+        """Return the seconds that each host's robots.txt asks for between two requests."""
+        c = schema.host.c
+        with self._read() as connection:
+            rows = connection.execute(select(c.host, c.delay))
+            return {row.host: row.delay for row in rows}
 
     def release(self, host: str, holder: str, now: datetime, rest: datetime | None) -> None:
         """Give a turn back; a `rest` leaves the host alone until then.

@@ -34,7 +34,7 @@ _Add = Callable[[Connection, Any, Sequence[Any]], None]  # inserts the rows that
 
 _KNOWN = [
     schema.entry.c[name]
-    for name in ("id", "url", "source", "guid", "title", "hash", "published", "versions")
+    for name in ("id", "url", "source", "guid", "title", "hash", "published", "versions", "live")
 ]
 
 
@@ -96,12 +96,18 @@ def take(connection: Connection, add: _Add, entries: Sequence[Entry], now: datet
     relinked = edited = 0
     sightings = []
     for row, entry in found.values():
-        if row.source != entry.source:
+        changed: dict[str, Any] = {}
+        if row.source == entry.source:
+            changed = _renamed(connection, add, row, entry, moved[row.id])
+            relinked += bool(changed)
+        else:
             sightings.append({"entry": row.id, "source": entry.source, "seen": now})
+        if not row.live:  # an archive tells it in other words than the feed: that is no edit
+            changed |= {"live": True}
+            changed |= {"hash": digests[entry.url]} if row.source == entry.source else {}
+        elif row.source != entry.source:
             continue
-        changed = _renamed(connection, add, row, entry, moved[row.id])
-        relinked += bool(changed)
-        if row.hash != digests[entry.url] and row.versions < MAX_VERSIONS:
+        elif row.hash != digests[entry.url] and row.versions < MAX_VERSIONS:
             edited += 1
             changed |= _edited(connection, row, entry, now) | {"hash": digests[entry.url]}
         if changed:
@@ -109,6 +115,29 @@ def take(connection: Connection, add: _Add, entries: Sequence[Entry], now: datet
             connection.execute(update(schema.entry).where(which).values(changed))
     add(connection, schema.sighting, sightings)
     return Taken(len(fresh), relinked, edited)
+
+
+def gather(connection: Connection, add: _Add, entries: Sequence[Entry], now: datetime) -> set[int]:
+    """Bring entries of the past in, and return the numbers of all; the known ones stay as they are.
+
+    They come in parts, in any order and more than once: so an entry is known by its URL or guid,
+    and not by its content, which tells two links of one poll apart and no others.
+    """
+    digests = {entry.url: digest(entry) for entry in reversed(entries)}
+    known = _by_url(connection, list(digests))
+    new = [entry for entry in entries if entry.url not in known]
+    named = _by_name(connection, new, digests)
+    numbers, fresh = {row.id for row in known.values()}, dict[str, Entry]()
+    for entry in new:
+        names = _names(entry, digests[entry.url])[:-1]
+        one = next((named[name] for name in names if name in named), None)
+        if one is None:
+            fresh.setdefault(entry.url, entry)
+            named |= dict.fromkeys(names, entry)
+        elif not isinstance(one, Entry):
+            numbers.add(one.id)
+    _insert(connection, add, list(fresh.values()), digests, now, live=False)
+    return numbers | {row.id for row in _by_url(connection, list(fresh)).values()}
 
 
 def _recognised(
@@ -160,11 +189,10 @@ def _insert(
     fresh: Sequence[Entry],
     digests: Mapping[str, str],
     now: datetime,
+    live: bool = True,
 ) -> None:
-    rows = [
-        {**columns(entry), "hash": digests[entry.url], "first_seen": now, "next_try": now}
-        for entry in fresh
-    ]
+    ours = {"first_seen": now, "next_try": now, "live": live}
+    rows = [{**columns(entry), "hash": digests[entry.url], **ours} for entry in fresh]
     contents = {row["url"]: html for row in rows if (html := row.pop("content"))}
     add(connection, schema.entry, rows)
     numbers = {url: row.id for url, row in _by_url(connection, list(contents)).items()}

@@ -96,6 +96,26 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Days of a source, walked through by one way into its past, and how far that has come."""
+
+    source: str
+    way: str
+    since: date
+    until: date  # half open
+    id: int = 0  # 0: not in the catalog yet
+    state: str = "planned"  # planned, running, done, partial, or split into two others
+    reason: str = ""  # why it is so
+    cursor: str = ""  # where the walk goes on; "" at the beginning
+    passes: int = 0  # that came to their end
+    steps: int = 0  # of this pass
+    fresh: int = 0  # entries that this pass found first
+    total: int | None = None  # entries there are, as said in all of this pass; -1: it changed
+    ended: datetime | None = None
+    found: int = 0  # entries; read only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """One response as it came."""
 
@@ -192,6 +212,7 @@ class Judgement:
     extractor: str = ""
     topic: str = ""  # digest of the topic file
     canonical: str = ""  # the page's canonical link, where it was believed
+    published: date | None = None  # the day by which it was judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

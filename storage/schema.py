@@ -118,6 +118,7 @@ feed = Table(
     Column("failures", Integer, nullable=False, default=0),
     Column("shares", JSON),  # of its pages' words that it held itself: ingest.fulltext
     Column("past", JSON, nullable=False, default=[]),  # the last polls: [when, outcome, new]
+    Column("ways", JSON, nullable=False, default={}),  # into its past: {name: address or ""}
 )
 
 entry = Table(
@@ -140,6 +141,7 @@ entry = Table(
     Column("versions", Integer, nullable=False, default=0),  # before this one
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_try", Moment),  # when its page is asked for next; none: not again
+    Column("live", Boolean, nullable=False, default=True),  # a poll saw it; else a backfill alone
     Index("entry_by_state", "state", "next_try"),
     Index("entry_by_next_try", "next_try"),
     Index("entry_by_guid", "source", "guid"),
@@ -182,6 +184,36 @@ sighting = Table(
     Column("entry", _ID, ForeignKey("entry.id"), primary_key=True),
     Column("source", String, primary_key=True),
     Column("seen", Moment, nullable=False),
+)
+
+# Days of a source that are walked through, by one way into its past.
+slice = Table(
+    "slice",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("way", String, nullable=False),
+    Column("since", Date, nullable=False),
+    Column("until", Date, nullable=False),  # half open
+    Column("state", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("cursor", String, nullable=False),
+    Column("passes", Integer, nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("fresh", Integer, nullable=False),
+    Column("total", Integer),
+    Column("holder", String),  # who walks it
+    Column("leased", Moment),  # until then
+    Column("ended", Moment),
+    Index("slice_by_source", "source", "since"),
+)
+
+# Which entries a slice gave, within its margin.
+found = Table(
+    "found",
+    METADATA,
+    Column("slice", _ID, ForeignKey("slice.id"), primary_key=True),
+    Column("entry", _ID, ForeignKey("entry.id"), primary_key=True, index=True),
 )
 
 # One row for each time a page was asked for.
@@ -228,6 +260,7 @@ verdict = Table(
     Column("extractor", String, nullable=False, default=""),
     Column("topic", String, nullable=False, default=""),  # digest of the topic file
     Column("canonical", String, nullable=False, default="", index=True),
+    Column("published", Date),  # the day by which it was judged
     Index("verdict_by_reason", "reason", "entry"),
     Index("verdict_by_day", "at", "reason"),
 )

@@ -1,6 +1,7 @@
 """What a filter is given."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from ingest.extract import Extract
 from ingest.likeness import Kin
@@ -21,5 +22,6 @@ class Case:
     topic: Topic
     score: TopicScore | None = None  # None when the page gave no story
     lookalikes: tuple[Lookalike, ...] = ()  # kept stories that share a key with it
+    windows: tuple[tuple[date, date], ...] | None = None  # asked for of its source; None: polled
     same_bytes: int = 1  # titles of entries of its host whose page was the same, byte for byte
     kin: tuple[Kin, ...] = ()  # those it copies or is related to, copies and the likest first
