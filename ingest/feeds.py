@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ from storage.model import Entry, Timing
 
 MAX_BYTES = 10_000_000  # of decoded body, as rss-fetcher has it; miniflux takes 15 MiB
 VERSION = 1  # raise it when the same bytes give other entries: validators are then dropped
+OLDER = ("prev-archive", "next")  # RFC 5005 sections 4 and 3; JSON Feed's next_url is the latter
 MAX_TITLE, MAX_SUMMARY, MAX_DATE = 500, 4_000, 100  # characters
 
 _CREDENTIALS = re.compile(r"//[^/@]*@")
@@ -50,6 +51,8 @@ class ParsedFeed:
     refused: tuple[Refused, ...] = ()
     timing: Timing = field(default_factory=Timing)
     note: str = ""  # what had to be mended, or was left out
+    complete: bool = False  # it says that it holds all there are: fh:complete, RFC 5005 section 2
+    links: Mapping[str, str] = field(default_factory=dict)  # to where older entries are, by rel
 
 
 class _Announced(NamedTuple):
@@ -72,6 +75,8 @@ class _Raw(NamedTuple):
     announced: list[_Announced]
     timing: Timing
     note: str
+    links: Mapping[str, str]  # to where older entries are, by rel, as written
+    complete: bool = False
 
 
 def parse_feed(
@@ -114,6 +119,8 @@ def parse_feed(
         refused=tuple(refused),
         timing=raw.timing,
         note=raw.note,
+        complete=raw.complete,
+        links={rel: link for rel, to in raw.links.items() if (link := _joined(base_url, to))},
     )
 
 
@@ -157,6 +164,8 @@ def _from_xml(text: str, base_url: str) -> _Raw:
         announced=[_announced_in_xml(entry, rss) for entry in reading.entries],
         timing=_timing(reading.feed),
         note=reading.note,
+        links=_links(reading.feed),
+        complete="fh_complete" in dict.keys(reading.feed),
     )
 
 
@@ -176,6 +185,18 @@ def _announced_in_xml(entry: dict[str, Any], rss: bool) -> _Announced:
         content=max((_text(entry, "summary"), *map(_markup, contents)), key=len),
         cut_off="cut_off" in dict.keys(entry),
     )
+
+
+def _links(feed: dict[str, Any]) -> dict[str, str]:
+    links = [(_text(one, "rel").lower(), _text(one, "href")) for one in dict.get(feed, "links", ())]
+    return {rel: href for rel, href in reversed(links) if rel in OLDER}  # the first counts
+
+
+def _joined(base_url: str, link: str) -> str:
+    try:
+        return canonical(urljoin(base_url, link)) if link else ""
+    except ValueError:
+        return ""
 
 
 def _timing(feed: dict[str, Any]) -> Timing:
@@ -238,6 +259,7 @@ class _JsonEntry(BaseModel):
 class _JsonFeed(BaseModel):
     version: Text = ""
     title: Text = ""
+    next_url: Text = ""
     items: list[object] = []
 
 
@@ -256,6 +278,7 @@ def _from_json(text: str) -> _Raw:
         announced=[_announced_in_json(one) for one in feed.items[:MAX_ENTRIES]],
         timing=Timing(),
         note=f"only the first {MAX_ENTRIES} entries were read" if capped else "",
+        links={"next": feed.next_url},
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from ingest.sources.chained import Archives, Following
 from ingest.sources.feed import FeedSource
 from ingest.sources.govuk import GovUk
 from ingest.sources.guardian import Guardian
@@ -24,6 +25,8 @@ WAYS: Mapping[str, type[Way]] = {
     "govuk": GovUk,
     "guardian": Guardian,
     "paged": Paged,
+    "archives": Archives,
+    "next_url": Following,
     "pages": Pages,
 }
 

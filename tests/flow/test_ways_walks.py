@@ -1,5 +1,6 @@
 """Ways into the past that walk: numbered pages, chained feeds, sitemaps, on loopback sites."""
 
+import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,7 +15,7 @@ from ingest.sources.past import Window
 from ingest.web.client import Web
 from storage.model import Feed, FeedState
 from tests.builders import NOON
-from tests.pagers import Pager, Told, daily, near, walked, window
+from tests.pagers import Pager, Told, daily, near, rss, walked, window
 
 NEWS = {"via": "listing", "item": "li", "date": "time"}
 
@@ -165,3 +166,97 @@ def test_pages_of_a_listing_count_from_0_or_1(site: Pager, web: Web, base: int) 
     wanted = near(site.stories, asked) if site.dated else sorted(told.url for told in site.stories)
     assert [entry.url for entry in found] == wanted
     assert site.paths()[-1] == f"/news?type=blog&page={base + 1 + (not site.dated)}"
+
+
+# --- chained documents ---------------------------------------------------------------------------
+
+
+def chained(site: Pager, rel: str = "prev-archive", last: str = "") -> list[Told]:
+    """Publish a feed and its archives, a year each, with relative links; return what they hold."""
+    told = daily(site, 3 * 365)[::5]
+    site.publish("/atom", rss(told[:15], f'<atom:link rel="{rel}" href="archive/2026"/>'))
+    for year in range(2026, 2022, -1):
+        to = f"{year - 1}" if year > 2023 else last
+        link = f'<atom:link rel="{rel}" href="{to}"/>' if to else ""
+        days = [one for one in told if one.day and one.day.year == year]
+        site.publish(f"/archive/{year}", rss(days, link))
+    return told
+
+
+@pytest.mark.parametrize(
+    ("rel", "last"),
+    [
+        *(("prev-archive", last) for last in ("", "2023", "2025", "/atom", "http://127.0.0.9/old")),
+        *(("next", last) for last in ("", "ftp://x/")),
+    ],
+)
+def test_a_chain_gives_every_entry_of_a_window_and_ends(
+    site: Pager, web: Web, rel: str, last: str
+) -> None:
+    told = chained(site, rel, last)
+    name = {"prev-archive": "archives", "next": "next_url"}[rel]
+    way = way_to(web, name, site.url("/atom"))
+
+    found = [[entry.url for entry in walked(way, asked)] for asked in (WINDOWS[0], WINDOWS[3])]
+
+    assert way.address == site.url("/archive/2026")
+    assert found == [near(told, asked) for asked in (WINDOWS[0], WINDOWS[3])]
+
+
+def test_a_chain_is_left_where_all_is_older_than_the_window(site: Pager, web: Web) -> None:
+    chained(site)
+    way = way_to(web, "archives", site.url("/atom"))
+    site.asked.clear()
+
+    walked(way, window("2026-02-01", "2026-02-02"))
+
+    assert site.paths() == ["/atom", "/archive/2026", "/archive/2025"]
+
+
+def test_what_was_changed_long_after_it_appeared_is_not_taken_for_new(
+    site: Pager, web: Web
+) -> None:
+    entry = (
+        "<entry><title>T</title><id>{0}</id><link href='/{0}'/>"
+        "<published>{1}T09:00:00Z</published><updated>{2}T09:00:00Z</updated></entry>"
+    )
+    atom = "<feed xmlns='http://www.w3.org/2005/Atom'><title>F</title>{}</feed>"
+    link = "<link rel='prev-archive' href='{}'/>"
+    site.publish("/atom", atom.format(link.format("/2") + entry.format(1, *["2019-05-02"] * 2)))
+    changed = entry.format(2, "2011-01-01", "2018-08-01"), entry.format(3, *["2018-07-01"] * 2)
+    site.publish("/2", atom.format(link.format("/3") + "".join(changed)))
+    site.publish("/3", atom.format(entry.format(4, *["2011-01-02"] * 2)))
+    way = way_to(web, "archives", site.url("/atom"))
+
+    found = walked(way, window("2011-01-01", "2011-02-01"))
+
+    assert [entry.url for entry in found] == [site.url("/2"), site.url("/4")]
+
+
+def test_a_complete_feed_is_its_own_archive(site: Pager, web: Web) -> None:
+    told = daily(site, 400)
+    site.publish("/all", rss(told, "<fh:complete/>"))
+    site.publish("/some", rss(told[:10]))
+    asked = window("2025-03-01", "2025-04-01")
+    way = way_to(web, "archives", site.url("/all"))
+
+    assert [entry.url for entry in walked(way, asked)] == near(told, asked)
+    assert site.paths() == ["/all", "/all"]
+    assert way_to(web, "archives", site.url("/some")).address == ""
+
+
+def test_json_feeds_are_followed_by_next_url(site: Pager, web: Web) -> None:
+    told = daily(site, 60)
+    for page in range(3):
+        entries = [
+            {"id": one.url, "url": one.url, "date_published": str(one.day)}
+            for one in told[page * 20 : page * 20 + 20]
+        ]
+        feed = {"version": "https://jsonfeed.org/version/1.1", "title": "J", "items": entries}
+        following = {"next_url": f"/feed.json?page={page + 1}"} if page < 2 else {}
+        site.publish(f"/feed.json?page={page}", json.dumps(feed | following))
+    asked = window("2026-01-05", "2026-02-20")
+    way = way_to(web, "next_url", site.url("/feed.json?page=0"))
+
+    assert way.address == site.url("/feed.json?page=1")
+    assert [entry.url for entry in walked(way, asked)] == near(told, asked)
