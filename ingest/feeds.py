@@ -22,7 +22,6 @@ from storage.model import Entry, Timing
 
 MAX_BYTES = 10_000_000  # of decoded body, as rss-fetcher has it; miniflux takes 15 MiB
 VERSION = 1  # raise it when the same bytes give other entries: validators are then dropped
-OLDER = ("prev-archive", "next")  # RFC 5005 sections 4 and 3; JSON Feed's next_url is the latter
 MAX_TITLE, MAX_SUMMARY, MAX_DATE = 500, 4_000, 100  # characters
 
 _CREDENTIALS = re.compile(r"//[^/@]*@")
@@ -51,8 +50,7 @@ class ParsedFeed:
     refused: tuple[Refused, ...] = ()
     timing: Timing = field(default_factory=Timing)
     note: str = ""  # what had to be mended, or was left out
-    complete: bool = False  # it says that it holds all there are: fh:complete, RFC 5005 section 2
-    links: Mapping[str, str] = field(default_factory=dict)  # to where older entries are, by rel
+    links: Mapping[str, str] = field(default_factory=dict)  # to older entries, by rel: see _links
 
 
 class _Announced(NamedTuple):
@@ -75,8 +73,7 @@ class _Raw(NamedTuple):
     announced: list[_Announced]
     timing: Timing
     note: str
-    links: Mapping[str, str]  # to where older entries are, by rel, as written
-    complete: bool = False
+    links: Mapping[str, str]
 
 
 def parse_feed(
@@ -119,8 +116,7 @@ def parse_feed(
         refused=tuple(refused),
         timing=raw.timing,
         note=raw.note,
-        complete=raw.complete,
-        links={rel: link for rel, to in raw.links.items() if (link := _joined(base_url, to))},
+        links=raw.links,
     )
 
 
@@ -165,7 +161,6 @@ def _from_xml(text: str, base_url: str) -> _Raw:
         timing=_timing(reading.feed),
         note=reading.note,
         links=_links(reading.feed),
-        complete="fh_complete" in dict.keys(reading.feed),
     )
 
 
@@ -188,15 +183,13 @@ def _announced_in_xml(entry: dict[str, Any], rss: bool) -> _Announced:
 
 
 def _links(feed: dict[str, Any]) -> dict[str, str]:
-    links = [(_text(one, "rel").lower(), _text(one, "href")) for one in dict.get(feed, "links", ())]
-    return {rel: href for rel, href in reversed(links) if rel in OLDER}  # the first counts
+    """Return where more entries are, as written: RFC 5005.
 
-
-def _joined(base_url: str, link: str) -> str:
-    try:
-        return canonical(urljoin(base_url, link)) if link else ""
-    except ValueError:
-        return ""
+    prev-archive (section 4), next (section 3; JSON Feed's next_url), or complete: here (section 2).
+    """
+    links = [(_text(one, "rel"), _text(one, "href")) for one in dict.get(feed, "links", ())]
+    older = {rel: to for rel, to in reversed(links) if rel in ("prev-archive", "next")}
+    return {"complete": ""} if "fh_complete" in dict.keys(feed) else older
 
 
 def _timing(feed: dict[str, Any]) -> Timing:

@@ -103,10 +103,10 @@ def near(told: Iterable[Told], asked: Window) -> list[str]:
     return sorted(one.url for one in told if asked.near(one.day))
 
 
-def walked(way: Way, asked: Window, most: int = 2_000) -> list[Entry]:
+def walked(way: Way, asked: Window, most: int = 2_000, passes: int = 4) -> list[Entry]:
     """Walk to the end, again and again where entries may move; return each entry once, by URL."""
     found: dict[str, Entry] = {}
-    for _ in range(4):
+    for _ in range(passes):
         before, cursor = len(found), ""
         for _ in range(most):
             step = way.step(asked, cursor)

@@ -6,6 +6,7 @@ from ingest.sources.chained import Archives, Following
 from ingest.sources.feed import FeedSource
 from ingest.sources.govuk import GovUk
 from ingest.sources.guardian import Guardian
+from ingest.sources.mapped import Sitemaps
 from ingest.sources.numbered import Paged, Pages
 from ingest.sources.page import ListingPage
 from ingest.sources.past import Way
@@ -28,6 +29,7 @@ WAYS: Mapping[str, type[Way]] = {
     "archives": Archives,
     "next_url": Following,
     "pages": Pages,
+    "sitemap": Sitemaps,
 }
 
 __all__ = ["SOURCES", "WAYS", "Listing", "Source", "Way"]

@@ -1,10 +1,11 @@
 """Ways from one document of a feed to the one before: archives (RFC 5005) and next_url."""
 
-import hashlib
+from contextlib import suppress
 from typing import ClassVar
+from urllib.parse import urljoin
 
 from ingest.feeds import ParsedFeed
-from ingest.sources.past import Step, Way, Window, unless_refused
+from ingest.sources.past import Step, Way, Window, digest, unless_refused
 from ingest.urls import canonical, same_site
 
 
@@ -25,23 +26,22 @@ class Archives(Way):
         if self.feed.via != "feed":
             return None
         with unless_refused():
-            parsed, _ = self.read_feed(self.feed.url)
-            return self._older(parsed) or (self.feed.url if parsed.complete else None)
+            parsed, at = self.read_feed(self.feed.url)
+            return self._older(parsed, at) or ("complete" in parsed.links and at) or None
         return None
 
     def step(self, window: Window, cursor: str) -> Step:
         """Read one document; the last is the first without anything as new as the window."""
         count, met, url = cursor.split(" ", 2) if cursor else ("1", "", canonical(self.feed.url))
-        parsed, _ = self.read_feed(url)
-        older, detail = self._older(parsed), f"document {count}: {len(parsed.entries)}"
+        parsed, at = self.read_feed(url)
+        older, detail = self._older(parsed, at), f"document {count}: {len(parsed.entries)}"
         if int(count).bit_count() == 1:  # 1, 2, 4, 8 ...
-            met = _digest(url)
+            met = digest(url)
         # An archive holds what was published or changed in its time: atom:updated orders it.
-        dates = [max(filter(None, (e.published, e.updated)), default=None) for e in parsed.entries]
-        known = [date for date in dates if date]
-        if parsed.complete or (known and max(known) < window.start):
+        dates = [date for one in parsed.entries for date in (one.published, one.updated) if date]
+        if dates and max(dates) < window.start:
             older = ""
-        if older and _digest(older) in (met, _digest(url)):
+        if older and digest(older) in (met, digest(url)):
             older, detail = "", f"{detail}; its link leads in a circle: {older}"
         return Step(
             entries=window.of(parsed.entries, self.name),
@@ -49,21 +49,17 @@ class Archives(Way):
             detail=detail,
         )
 
-    def _older(self, parsed: ParsedFeed) -> str:
-        link = parsed.links.get(self.rel, "")
-        return link if link and same_site(link, self.feed.url) else ""
+    def _older(self, parsed: ParsedFeed, base: str) -> str:
+        with suppress(ValueError):
+            link = parsed.links.get(self.rel)
+            if link and same_site(link := canonical(urljoin(base, link)), self.feed.url):
+                return link
+        return ""
 
 
 class Following(Archives):
-    """The feed's pages: JSON Feed's next_url, or next (RFC 5005 section 3).
-
-    Entries move from page to page as new ones come: "clients SHOULD NOT" take them for whole.
-    """
+    """The feed's pages: next_url of JSON Feed, or next (RFC 5005 section 3), which may move."""
 
     name = "next_url"
     rel = "next"
     shifts = True
-
-
-def _digest(url: str) -> str:
-    return hashlib.sha256(url.encode()).hexdigest()[:16]

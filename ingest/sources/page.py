@@ -1,5 +1,6 @@
 """A page for people that lists stories: for sites without a feed."""
 
+from collections.abc import Set
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from ingest.listing import MAX_BYTES, Listed, parse_listing
 from ingest.sources.source import Listing, Source, ask
 from ingest.web.client import ACCEPT
 from ingest.workers import Workers
-from storage.model import FeedState
+from storage.model import Feed, FeedState, Page
 
 SECONDS = 10.0  # for one page; real ones take 0.05 (measured), a machine may be busy
 
@@ -21,13 +22,18 @@ class ListingPage(Source):
         page, known = ask(self.web, state, ACCEPT, self.may_ask, MAX_BYTES)
         if not known.read:
             return known
-        feed, content_type = self.feed, page.header("content-type") or ""
-        listed = in_child(
-            parse_listing, page.content, content_type, page.final_url, feed.url,
-            feed.item, feed.date, feed.within, self.tracking,
-        )  # fmt: skip
-        assert isinstance(listed, Listed)
+        listed = read_listing(page, self.feed, self.tracking)
         return replace(known, detail=listed.note, title=listed.title, entries=listed.entries)
+
+
+def read_listing(page: Page, feed: Feed, tracking: Set[str]) -> Listed:
+    """Return what a feed's selectors find on a page; raises FeedError as parse_listing does."""
+    listed = in_child(
+        parse_listing, page.content, page.header("content-type") or "", page.final_url, feed.url,
+        feed.item, feed.date, feed.within, tracking,
+    )  # fmt: skip
+    assert isinstance(listed, Listed)
+    return listed
 
 
 def in_child(*call: Any, seconds: float = SECONDS) -> Any:

@@ -1,5 +1,6 @@
 """Ways into a source's past: how each asks a site for what appeared in a window of days."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -97,6 +98,11 @@ class Way(ABC):
         page = self.web.get(url, accept=ACCEPT, may_ask=self.may_ask)
         content_type, at = page.header("content-type") or "", page.final_url
         return parse_feed(page.content, content_type, at, self.feed.url, self.tracking), at
+
+
+def digest(text: str) -> str:
+    """Return a few characters that stand for a text in a cursor."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @contextmanager

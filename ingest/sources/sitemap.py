@@ -1,6 +1,6 @@
 """A sitemap, its index or a news sitemap: the stories it has had since the last look."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -11,7 +11,7 @@ from ingest.sitemaps import MAX_BYTES, Located, read_sitemap
 from ingest.sources.past import MARGIN
 from ingest.sources.source import Listing, Source, ask
 from ingest.urls import canonical, lies_within, same_site
-from storage.model import Entry, FeedState, Page
+from storage.model import Entry, Feed, FeedState, Page
 
 ACCEPT = "application/xml,text/xml;q=0.9,text/plain;q=0.8,application/gzip;q=0.8,*/*;q=0.5"
 FIRST_LOOK = timedelta(days=7)  # ours: a new sitemap's past is for a backfill
@@ -38,8 +38,8 @@ class SitemapSource(Source):
         since = (state.whole or page.fetched - FIRST_LOOK) - MARGIN
         walk, recent, inside, undated = Walk(self._again, since), dict[str, Entry](), 0, 0
         for place in walk.places(page):
-            if entry := self._entry(place):
-                moment = entry.updated or _day(entry.url)
+            if entry := entry_at(place, self.feed, self.tracking):
+                moment = entry.updated or day_of(entry.url)
                 inside, undated = inside + 1, undated + (moment is None)
                 if moment and moment >= since:
                     recent[entry.url] = entry
@@ -68,24 +68,6 @@ class SitemapSource(Source):
 
     def _again(self, url: str) -> Page:
         return self.web.get(url, accept=ACCEPT, max_bytes=MAX_BYTES, may_ask=self.may_ask)
-
-    def _entry(self, place: Located) -> Entry | None:
-        """Return the entry for a URL that belongs to the site and lies within, else None."""
-        try:
-            url = canonical(place.url, self.tracking)
-            if not same_site(url, self.feed.url) or not lies_within(url, self.feed.within):
-                return None
-        except ValueError:
-            return None
-        return Entry(
-            url=url,
-            link=place.url,
-            title=place.title,
-            source=self.feed.url,
-            published=place.published,
-            updated=max(filter(None, (place.published, place.changed)), default=None),
-            summary=place.keywords,
-        )
 
 
 class Walk:
@@ -145,6 +127,26 @@ class Walk:
                     yield url
 
 
-def _day(url: str) -> datetime | None:
+def entry_at(place: Located, feed: Feed, tracking: Set[str]) -> Entry | None:
+    """Return the entry for a URL that belongs to a feed's site and lies within, else None."""
+    try:
+        url = canonical(place.url, tracking)
+        if not same_site(url, feed.url) or not lies_within(url, feed.within):
+            return None
+    except ValueError:
+        return None
+    return Entry(
+        url=url,
+        link=place.url,
+        title=place.title,
+        source=feed.url,
+        published=place.published,
+        updated=max(filter(None, (place.published, place.changed)), default=None),
+        summary=place.keywords,
+    )
+
+
+def day_of(url: str) -> datetime | None:
+    """Return the beginning of the day that a URL's path names, or None."""
     day = day_in_path(url)
     return datetime.combine(day, time.min, UTC) if day else None

@@ -1,11 +1,14 @@
 """Ways into the past that walk: numbered pages, chained feeds, sitemaps, on loopback sites."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
+from html import escape
 from ipaddress import ip_network
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -15,6 +18,7 @@ from ingest.sources.past import Window
 from ingest.web.client import Web
 from storage.model import Feed, FeedState
 from tests.builders import NOON
+from tests.newssite import Reply
 from tests.pagers import Pager, Told, daily, near, rss, walked, window
 
 NEWS = {"via": "listing", "item": "li", "date": "time"}
@@ -50,7 +54,7 @@ WINDOWS = [
     window("2024-02-29", "2024-03-01"),  # 29 February
     window("2024-01-31", "2024-03-31"),  # from a 31st to a 31st, clocks going forward
     window("2019-01-01", "2020-01-01"),  # before there was anything
-    window("2022-01-01", "2023-01-01"),  # the oldest
+    window("2023-11-01", "2024-02-01"),  # the oldest, and before
     window("2027-01-01", "2027-02-01"),  # to come
 ]
 
@@ -62,7 +66,7 @@ WINDOWS = [
 def test_pages_of_a_feed_give_every_entry_of_a_window_once(
     site: Pager, web: Web, beyond: str, windows: list[Window]
 ) -> None:
-    site.stories, site.beyond, site.size = daily(site, 1_203), beyond, 30
+    site.stories, site.beyond, site.size = daily(site, 803), beyond, 30
     way = way_to(web, "paged", site.url("/feed/?cat=3"))
 
     found = [[entry.url for entry in walked(way, asked)] for asked in windows]
@@ -160,7 +164,7 @@ def test_pages_of_a_listing_count_from_0_or_1(site: Pager, web: Web, base: int) 
     asked = window("2026-02-25", "2026-02-26")
 
     way = way_to(web, "pages", site.url("/news?type=blog"), **NEWS)
-    found = walked(way, asked)
+    found = walked(way, asked, passes=1)
 
     assert way.address == site.url(f"/news?type=blog&page={base + 1}")
     wanted = near(site.stories, asked) if site.dated else sorted(told.url for told in site.stories)
@@ -259,4 +263,201 @@ def test_json_feeds_are_followed_by_next_url(site: Pager, web: Web) -> None:
     way = way_to(web, "next_url", site.url("/feed.json?page=0"))
 
     assert way.address == site.url("/feed.json?page=1")
+    assert way_to(web, "next_url", site.url("/feed.json?page=2")).address == ""
     assert [entry.url for entry in walked(way, asked)] == near(told, asked)
+
+
+# --- sitemaps ------------------------------------------------------------------------------------
+
+
+def mapped(site: Pager, path: str, *urls: str, changed: str = "", part: bool = False) -> str:
+    """Publish a sitemap, or an index, of "path" or "path lastmod"; return its URL."""
+    name, root = ("sitemap", "sitemapindex") if part else ("url", "urlset")
+    rows = []
+    for url in urls:
+        where, _, lastmod = url.partition(" ")
+        said = f"<lastmod>{lastmod or changed}</lastmod>" if lastmod or changed else ""
+        rows.append(f"<{name}><loc>{escape(urljoin(site.url('/'), where))}</loc>{said}</{name}>")
+    body = f"<?xml version='1.0'?><{root}>{''.join(rows)}</{root}>"
+    return site.publish(path, gzip.compress(body.encode()) if path.endswith(".gz") else body)
+
+
+def found_in(way: Way, asked: Window) -> list[str]:
+    """Return the paths of what a walk finds."""
+    return [f"/{entry.url.split('/', 3)[3]}" for entry in walked(way, asked)]
+
+
+FEB_2024 = window("2024-02-01", "2024-03-01")
+
+
+def test_a_sitemap_leaves_out_what_its_dates_rule_out_and_nothing_else(
+    site: Pager, web: Web
+) -> None:
+    url = mapped(
+        site, "/s.xml",
+        "/before 2024-01-28T23:59:59Z", "/just 2024-01-29", "/touched 2026-03-01", "/undated",
+        "/2024/01/28/a 2026-03-01", "/2024/01/29/b 2026-03-01", "/2024/02/29/leap",
+        "/2024-03-03-c", "/2024/03/04/d", "/2024/02/a-month", "/about",
+        "http://127.0.0.9/2024/02/03/elsewhere", "ftp://127.0.0.1/x",
+    )  # fmt: skip
+    way = way_to(web, "sitemap", url, via="sitemap")
+
+    assert way.address == url
+    assert found_in(way, FEB_2024) == [
+        "/2024-03-03-c", "/2024/01/29/b", "/2024/02/29/leap", "/2024/02/a-month", "/about",
+        "/just", "/touched", "/undated",
+    ]  # fmt: skip
+
+
+def test_a_sitemap_touched_in_bulk_still_gives_all_it_may_hold(site: Pager, web: Web) -> None:
+    urls = [f"/story-{n}" for n in range(500)]
+    way = way_to(web, "sitemap", mapped(site, "/s.xml", *urls, changed="2026-03-01"), via="sitemap")
+
+    assert found_in(way, FEB_2024) == sorted(urls)
+
+
+def test_a_news_sitemap_is_believed_to_within_the_margin(site: Pager, web: Web) -> None:
+    news = (
+        "<url><loc>{}</loc><n:news><n:title>T</n:title>"
+        "<n:publication_date>{}</n:publication_date></n:news></url>"
+    )
+    days = ["2024-01-28", "2024-01-29", "2024-02-29", "2024-03-03", "2024-03-04"]
+    urls = "".join(news.format(site.url(f"/{day}"), f"{day}T10:00:00+00:00") for day in days)
+    namespace = "http://www.google.com/schemas/sitemap-news/0.9"
+    url = site.publish("/news.xml", f"<urlset xmlns:n='{namespace}'>{urls}</urlset>")
+
+    found = walked(way_to(web, "sitemap", url, via="sitemap"), FEB_2024)
+
+    assert [(str(e.published)[:10], e.title) for e in found] == [(day, "T") for day in days[1:4]]
+
+
+def test_indexes_within_indexes_are_read_file_by_file_and_each_once(site: Pager, web: Web) -> None:
+    mapped(site, "/a.xml", "/1", "/2")
+    mapped(site, "/b.xml.gz", "/2", "/3")
+    mapped(site, "/old.xml", "/4")
+    mapped(
+        site,
+        "/inner.xml",
+        "/b.xml.gz",
+        "/index.xml",
+        "/inner.xml",
+        "/old.xml 2024-01-28",
+        part=True,
+    )
+    url = mapped(site, "/index.xml", "/a.xml 2026-03-01", "/inner.xml", "/gone.xml", part=True)
+    site.publish("/gone.xml", "", status=410)
+    way, steps, cursor = way_to(web, "sitemap", url, via="sitemap"), [], ""
+
+    while not steps or cursor:
+        steps.append(way.step(FEB_2024, cursor))
+        cursor = steps[-1].cursor
+
+    assert site.paths() == ["/index.xml", "/a.xml", "/gone.xml", "/inner.xml", "/b.xml.gz"]
+    assert [len(step.entries) for step in steps] == [0, 2, 0, 0, 2]
+    assert "gone: status=410" in steps[2].detail
+
+
+def test_an_index_may_be_large_and_change_while_its_parts_are_read(site: Pager, web: Web) -> None:
+    parts = [f"/part-{n:03}.xml" for n in range(130)]
+    for n, part in enumerate(parts):
+        mapped(site, part, f"/{n:03}")
+    url = mapped(site, "/index.xml", *parts, part=True)
+    way, cursor, found, asked = way_to(web, "sitemap", url, via="sitemap"), "", [], 0
+
+    while not asked or cursor:
+        asked += 1
+        step = way.step(FEB_2024, cursor)
+        cursor, found = step.cursor, found + [entry.url for entry in step.entries]
+        assert len(cursor) < 5_000
+        if asked == 20:
+            mapped(site, "/index.xml", "/a-new-one.xml", *parts[10:], part=True)
+
+    assert sorted(found) == [site.url(f"/{n:03}") for n in range(130)]
+    assert asked == 130 + 3
+
+
+@pytest.mark.parametrize(
+    ("names", "asked"),
+    [
+        (["/s-2024-01.xml", "/s-2024-02.xml", "/s-2024-04.xml"], [1, 2]),
+        (["/s?yyyy=2023&mm=12", "/s?yyyy=2024&mm=02", "/s?yyyy=2024&mm=03"], [2, 3]),
+        (["/s/2024/01/p.xml", "/s/2024/03/p.xml", "/s/pages.xml"], [1, 2, 3]),
+        (["/s-2019-11.xml", "/s-2019-12.xml", "/s-2019-13.xml"], [1, 2, 3]),  # numbers
+        (["/a-2026-03.xml", "/b-2026-03.xml"], [1, 2]),  # when they were made
+        (["/s2019.xml", "/s2020.xml", "/s-201801.xml"], [1, 2, 3]),  # who knows
+    ],
+)
+def test_parts_named_for_other_months_are_not_asked(
+    site: Pager, web: Web, names: list[str], asked: list[int]
+) -> None:
+    for number, name in enumerate(names, start=1):
+        mapped(site, name, f"/{number}")
+    url = mapped(site, "/index.xml", *names, part=True)
+
+    found = found_in(way_to(web, "sitemap", url, via="sitemap"), FEB_2024)
+
+    assert found == [f"/{number}" for number in asked]
+    assert len(site.asked) == 1 + len(asked)
+
+
+DTD = "<!DOCTYPE x [<!ENTITY a 'a'>]><urlset><url><loc>http://127.0.0.1/&a;</loc></url></urlset>"
+
+
+def test_a_file_that_cannot_be_used_fails_a_walk_only_where_nothing_else_can(
+    site: Pager, web: Web
+) -> None:
+    site.publish("/dtd.xml", DTD)
+    mapped(site, "/good.xml", "/1")
+    both = mapped(site, "/both.xml", "/dtd.xml", "/good.xml", part=True)
+    only = mapped(site, "/only.xml", "/dtd.xml", part=True)
+
+    found = found_in(way_to(web, "sitemap", both, via="sitemap"), FEB_2024)
+
+    assert found == ["/1"]
+    for url in (only, site.url("/dtd.xml")):
+        with pytest.raises(FeedError, match="DTD declares entities"):
+            walked(way_to(web, "sitemap", url, via="sitemap"), FEB_2024)
+
+
+def test_a_part_that_is_out_of_reach_for_now_is_asked_again(site: Pager, web: Web) -> None:
+    url = mapped(site, "/index.xml", "/a.xml", part=True)
+    site.script(
+        "/a.xml", Reply(status=503), Reply(body=f"<urlset><url><loc>{url}</loc></url></urlset>")
+    )
+    way = way_to(web, "sitemap", url, via="sitemap")
+    cursor = way.step(FEB_2024, "").cursor
+
+    with pytest.raises(FetchError, match="server_error"):
+        way.step(FEB_2024, cursor)
+
+    assert len(way.step(FEB_2024, cursor).entries) == 1
+
+
+def test_a_feed_is_offered_the_sitemaps_that_robots_txt_names_within_its_folder(
+    site: Pager, web: Web
+) -> None:
+    stories = [
+        replace(told, url=site.url(f"/news/2026/{n}/")) for n, told in enumerate(daily(site, 6))
+    ]
+    feed = site.publish("/rss", rss(stories))
+    site.publish(
+        "/robots.txt", f"User-agent: *\nDisallow:\nSitemap: {site.url('/1.xml')}\nsitemap:/2.xml"
+    )
+    mapped(site, "/1.xml", "/news/old-1", "/about")
+
+    way = way_to(web, "sitemap", feed)
+
+    assert way.address == site.url("/robots.txt#/news/")
+    assert found_in(way, FEB_2024) == ["/news/old-1"]
+
+
+def test_a_site_is_offered_its_usual_sitemap_or_none(site: Pager, web: Web) -> None:
+    listing = way_to(web, "sitemap", site.url("/news"), **NEWS)
+    site.publish("/sitemap.xml", "<html>Not found, said kindly</html>")
+    kind = way_to(web, "sitemap", site.url("/news"), **NEWS)
+    mapped(site, "/sitemap.xml", "/a/1", "/b/1")
+    within = way_to(web, "sitemap", site.url("/news"), within="/b/", **NEWS)
+
+    assert (listing.address, kind.address) == ("", "")
+    assert within.address == site.url("/sitemap.xml")
+    assert found_in(within, FEB_2024) == ["/b/1"]
