@@ -36,17 +36,18 @@ class Pager(NewsSite):
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.stories: list[Told] = []
         self.size, self.base, self.beyond = 10, 0, "404"
+        self.pinned: list[Told] = []  # to every page
         self.before: Mapping[int, Callable[[], object]] = {}  # the page shown n-th, from 1
         self.dated, self.counts = True, True  # the listing shows dates; parameters count
-        self._shown_so_far = 0
+        self.shown_so_far = 0
         super().__init__(host)
 
     def shown(self, path: str) -> object:  # type: ignore[override]
         parts = urlsplit(path)
         if parts.path not in ("/feed/", "/news"):
             return super().shown(path)
-        self._shown_so_far += 1
-        self.before.get(self._shown_so_far, lambda: None)()
+        self.shown_so_far += 1
+        self.before.get(self.shown_so_far, lambda: None)()
         asked = parse_qs(parts.query) if self.counts else {}
         if parts.path == "/feed/":
             told = self._page(int(asked.get("paged", ["1"])[0]))
@@ -62,7 +63,7 @@ class Pager(NewsSite):
         if number > last and self.beyond in ("404", "empty"):
             return None if self.beyond == "404" else ()
         number = number if number <= last else {"first": 1, "last": last}[self.beyond]
-        return self.stories[(number - 1) * self.size : number * self.size]
+        return [*self.pinned, *self.stories[(number - 1) * self.size : number * self.size]]
 
     def _listed(self, told: Sequence[Told]) -> str:
         return "<title>News</title>" + "".join(

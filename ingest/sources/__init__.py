@@ -23,9 +23,9 @@ SOURCES: Mapping[str, type[Source]] = {
 # Ways into the past of a source, the best first: what it offers is found by asking in this order.
 WAYS: Mapping[str, type[Way]] = {
     "wordpress": WordPress,
+    "paged": Paged,  # where it is closed
     "govuk": GovUk,
     "guardian": Guardian,
-    "paged": Paged,
     "archives": Archives,
     "next_url": Following,
     "pages": Pages,

@@ -29,9 +29,9 @@ class Paged(Way):
     """The pages of a WordPress feed, by number: there where wp-json is not, or is closed.
 
     A walk doubles the number until a page is not all newer than its window, halves the gap, and
-    reads on from the page before, until one lies wholly before the window, is not there, or
-    repeats page 1 or the one before it. What is added meanwhile moves entries on, to pages not
-    yet read; what is deleted moves them back, over the reader's head: hence `shifts`.
+    reads on from there, until a page lies wholly before the window, is not there, or repeats
+    page 1 or the one before it. What is added meanwhile moves entries on, to pages not yet read;
+    what is deleted moves them back, over the reader's head: hence `shifts`.
     """
 
     longest = None  # every page is read once, however long the window
@@ -119,16 +119,14 @@ def onward(at: At, found: Sequence[Entry], window: Window) -> At | None:
             return at._replace(page=2 * at.page)
         if at.older > at.newer + 1:
             return at._replace(page=(at.newer + at.older) // 2)
-        if at.newer:
-            return at._replace(page=at.newer, last="")
-    elif not newer and 1 < at.page == at.newer:  # deletions have moved it: look before it, too
-        return at._replace(page=at.page - 1, newer=at.page - 1, older=at.page)
     done = bool(dates) and max(dates) < window.start
     return None if beyond or done else at._replace(page=at.page + 1, last=shown)
 
 
 def _follows(second: Sequence[Entry], first: Sequence[Entry]) -> bool:
-    known = {one.url for one in first}
-    dates = [[one.published for one in page if one.published] for page in (first, second)]
-    older = not all(dates) or min(dates[1]) < min(dates[0])
-    return bool(second) and 2 * sum(one.url in known for one in second) <= len(second) and older
+    both = {one.url for one in first} & {one.url for one in second}
+    new, old = (
+        [one.published for one in page if one.published and one.url not in both]
+        for page in (first, second)
+    )
+    return 2 * len(both) <= len(second) > 0 and not (new and old and min(new) <= min(old))

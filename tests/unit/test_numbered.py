@@ -79,4 +79,4 @@ def test_a_walk_asks_for_few_pages(pages: int, since: int, days: int) -> None:
         reads += 1
         at = onward(at, page(entries, 10, at.page, "none"), asked)
 
-    assert reads <= 2 * pages.bit_length() + (days + 6) // 10 + 5
+    assert reads <= 2 * pages.bit_length() + (days + 6) // 10 + 3
