@@ -59,7 +59,7 @@ def parse_date(text: str, zone: tzinfo = LONDON) -> datetime | None:
     Never raises; a year outside YEARS gives None.
     """
     text = " ".join(text[:100].split()).lower()
-    moment = _iso(text) or _spelt(text)
+    moment = (_iso(text) or _spelt(text)) if text else None
     if moment is None or moment.year not in YEARS:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)

@@ -8,7 +8,7 @@ we lean on its inside. So we cut off the prologue with its DTD and drive its two
 
 import io
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from xml.sax import SAXException
 from xml.sax.expatreader import ExpatParser
 from xml.sax.xmlreader import AttributesNSImpl
@@ -111,12 +111,21 @@ class _EnoughError(Exception):
     """The parser has seen all that we take from one feed."""
 
 
+class _Flat(dict[str, Any]):
+    """What feedparser notes of a text; it copies that for each, with all that may lie below."""
+
+    def __deepcopy__(self, _seen: object) -> Self:
+        return type(self)(self)
+
+
 class _Lean(_FeedParserMixin):  # type: ignore[misc]  # feedparser has no types
     """feedparser's way with each tag, less what we do not need and a hostile feed could use."""
 
     resolve_relative_uris = False  # inside markup: we keep its words only
     sanitize_html = False
     can_be_relative_uri = _FeedParserMixin.can_be_relative_uri - {"id"}  # a guid stays as is
+
+    contentparams: dict[str, Any]
 
     def unknown_starttag(self, tag: str, attributes: list[tuple[str, str]]) -> None:
         super().unknown_starttag(self._known_as(tag), attributes)
@@ -130,6 +139,22 @@ class _Lean(_FeedParserMixin):  # type: ignore[misc]  # feedparser has no types
         prefix, _, name = tag.rpartition(":")
         unused = self.namespacemap.get(prefix, prefix) in _UNUSED_SPACES or name in _UNUSED
         return f"other:{name}" if unused else tag  # which means nothing to feedparser
+
+    def resolve_uri(self, uri: str) -> str:
+        return super().resolve_uri(uri) if self.baseuri or "///" in uri else uri
+
+    def push_content(self, *arguments: Any) -> None:
+        super().push_content(*arguments)
+        self.contentparams = _Flat(self.contentparams)
+
+    def _end_published(self) -> None:  # without feedparser's reading of it: we read dates ourselves
+        self.pop("published")
+
+    def _end_updated(self) -> None:
+        self.pop("updated")
+
+    _end_issued = _end_pubdate = _end_published
+    _end_modified = _end_lastbuilddate = _end_updated
 
     def _start_item(self, attributes: dict[str, str]) -> None:
         if len(self.entries) == MAX_ENTRIES:
@@ -160,7 +185,16 @@ class _Strict(_Lean, StrictFeedParser):  # type: ignore[misc]  # feedparser has 
     ) -> None:
         if len(attributes) > MAX_ATTRIBUTES:
             raise _EnoughError("an element with too many attributes")
-        super().startElementNS(name, qname, attributes)
+        if name[0] is None and not attributes and not self.decls:  # what most are: 3 times as fast
+            self.unknown_starttag(name[1].lower(), [])
+        else:
+            super().startElementNS(name, qname, attributes)
+
+    def endElementNS(self, name: tuple[str | None, str], qname: str | None) -> None:  # noqa: N802
+        if name[0] is None:
+            self.unknown_endtag(name[1].lower())
+        else:
+            super().endElementNS(name, qname)
 
 
 class _Loose(_Lean, LooseFeedParser): ...  # type: ignore[misc]  # feedparser has no types

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row, delete, func, literal, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, literal, select, update
 
 from storage import schema
 from storage.answers import NEW
@@ -35,6 +35,16 @@ _Add = Callable[[Connection, Any, Sequence[Any]], None]  # inserts the rows that
 _KNOWN = [
     schema.entry.c[name]
     for name in ("id", "url", "source", "guid", "title", "hash", "published", "versions", "live")
+]
+_OTHER = schema.other_url
+_BY_URL = [  # by an entry's other URLs, then by its own; built once, which took longer than to ask
+    select(url.label("known_as"), *_KNOWN)
+    .select_from(table)
+    .where(url.in_(bindparam("urls", expanding=True)))
+    for url, table in (
+        (_OTHER.c.url, _OTHER.join(schema.entry)),
+        (schema.entry.c.url, schema.entry),
+    )
 ]
 
 
@@ -156,14 +166,10 @@ def _recognised(
 
 
 def _by_url(connection: Connection, urls: Sequence[str]) -> dict[str, Row[Any]]:
-    other = schema.other_url
-    places = ((other.c.url, other.join(schema.entry)), (schema.entry.c.url, schema.entry))
     rows: dict[str, Row[Any]] = {}
     for chunk in _chunks(urls):
-        for url, table in places:
-            query = select(url.label("known_as"), *_KNOWN).select_from(table)
-            found = connection.execute(query.where(url.in_(chunk)))
-            rows |= {row.known_as: row for row in found}
+        for query in _BY_URL:
+            rows |= {row.known_as: row for row in connection.execute(query, {"urls": chunk})}
     return rows
 
 
