@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -15,8 +16,8 @@ from ingest.errors import Fault, FetchError, RunFailed
 from ingest.furniture import MAX_LEARNT, marks
 from ingest.plain import decoded
 from ingest.urls import host_of
-from ingest.web.client import redacted
-from storage.model import Page, Waiting
+from ingest.web.client import MayAsk, redacted
+from storage.model import Entry, Page, Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +91,7 @@ def _fetch(desk: Desk, waiting: Waiting, live: bool) -> str:
             yield heard
 
     try:
-        page = desk.web.get(entry.url, may_ask=may_ask)
+        page = _asked(desk, entry, may_ask)
         if not is_html(page):
             kind = page.header("content-type") or "none"
             raise FetchError(entry.url, Fault.NOT_HTML, f"content type {kind}", page.status)
@@ -104,6 +105,21 @@ def _fetch(desk: Desk, waiting: Waiting, live: bool) -> str:
         return str(error.fault)
     _keep(desk, waiting, page)
     return "fetched"
+
+
+def _asked(desk: Desk, entry: Entry, may_ask: MayAsk) -> Page:
+    """Ask for an entry's page; where it is gone, for the capture by which it was found, if so.
+
+    That stands for the page at the story's own URL; its first hop tells where and when it was
+    captured.
+    """
+    try:
+        return desk.web.get(entry.url, may_ask=may_ask)
+    except FetchError as error:
+        gone = error.fault in (Fault.NOT_FOUND, Fault.GONE)
+        if not gone or entry.date_source != "wayback":
+            raise
+    return replace(desk.web.get(entry.link, may_ask=may_ask), final_url=entry.url)
 
 
 def _keep(desk: Desk, waiting: Waiting, page: Page) -> None:

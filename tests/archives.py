@@ -7,16 +7,16 @@ with WordPress() as site:
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
 from ingest.sources.past import Way, Window
 from ingest.web.client import Web
-from storage.model import Entry, Feed
+from storage.model import Entry, Feed, Page
 from tests.newssite import NewsSite, Reply
 
 LONDON = ZoneInfo("Europe/London")
@@ -32,12 +32,17 @@ def window(since: str, until: str) -> Window:
     return Window(date.fromisoformat(since), date.fromisoformat(until))
 
 
+def asking(url: str) -> AbstractContextManager[Callable[[Page], None]]:
+    """Let everything be asked at once."""
+    return nullcontext(lambda page: None)
+
+
 def way(kind: type[Way], web: Web, url: str, key: str = "", **row: Any) -> Way:
     """Return a way as its feed's site offers it; its address is "" where it does not."""
     made = kind(
         Feed(url=url, title="F", **row),
         web,
-        lambda url: nullcontext(lambda page: None),
+        asking,
         frozenset({"from"}),
         key=key,
     )
@@ -134,12 +139,12 @@ class WordPress(Origin):
             return told({"code": "rest_post_invalid_page_number", "data": {"status": 400}}, 400)
         here = posts[(page - 1) * size : page * size]
         headers = {"X-WP-Total": str(len(posts)), "X-WP-TotalPages": str(pages)}
-        return told([self._told(post) for post in here if post.public], **headers)
+        return told([self.told(post) for post in here if post.public], **headers)
 
     def link(self, post: Post) -> str:
         return self.url(f"/{post.local:%Y/%m/%d}/{post.id}/")
 
-    def _told(self, post: Post) -> dict[str, Any]:
+    def told(self, post: Post) -> dict[str, Any]:
         utc = post.local.replace(tzinfo=self.zone).astimezone(UTC)
         return {
             "id": post.id,
@@ -282,3 +287,68 @@ class Guardian(Origin):
                 }
             }
         )
+
+
+# --- the Wayback Machine: wayback-cdx-server's README --------------------------------------------
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What the archive has of a URL."""
+
+    moment: str  # 14 digits, UTC
+    url: str
+    body: str = "<p>page</p>"
+    kind: str = "text/html"
+    status: str = "200"
+
+
+class Wayback(Origin):
+    """/cdx/search/cdx and /web/<moment>id_/<url>; an answer of the index holds `most` rows."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.captures: list[Capture] = []
+        self.most = 1000
+        super().__init__(host)
+
+    def shown(self, path: str) -> Any:
+        if path.startswith("/web/") and path not in self.refuses:
+            moment, _, url = path.removeprefix("/web/").partition("id_/")
+            found = [one for one in self.captures if (one.moment, one.url) == (moment, url)]
+            self.questions += 1
+            self.before(self.questions)
+            if not found:
+                return Reply(status=404)
+            return Reply(body=found[0].body, content_type=found[0].kind)
+        return super().shown(path)
+
+    def answer(self, path: str, asked: Mapping[str, list[str]]) -> Reply | None:
+        if path != "/cdx/search/cdx":
+            return None
+        one = {name: values[0] for name, values in asked.items()}
+        assert one["output"] == "json"
+        assert one["fl"] == "timestamp,original"
+        rows = sorted(self.captures, key=lambda c: (_surt(c.url), c.moment))
+        rows = [c for c in rows if one.get("from", "") <= c.moment]
+        rows = [c for c in rows if c.moment[:8] <= one.get("to", "9")]
+        wanted = _surt(one["url"])
+        matches = str.startswith if one.get("matchType") == "prefix" else str.__eq__
+        rows = [c for c in rows if matches(_surt(c.url), wanted)]
+        for name, value in (each.split(":") for each in asked["filter"]):
+            rows = [c for c in rows if {"statuscode": c.status, "mimetype": c.kind}[name] == value]
+        by = [c.body if one["collapse"] == "digest" else _surt(c.url) for c in rows]
+        rows = [c for n, c in enumerate(rows) if not n or by[n] != by[n - 1]]  # adjacent ones
+        keys = [quote_plus(f"{_surt(c.url)} {c.moment}!") for c in rows]
+        if "resumeKey" in one:  # as parse_qs gives it, unescaped once
+            rows = rows[keys.index(quote_plus(one["resumeKey"])) + 1 :]
+            keys = keys[-len(rows) :] if rows else []
+        most = min(int(one["limit"]), self.most)
+        said = [["timestamp", "original"], *([c.moment, c.url] for c in rows[:most])]
+        if len(rows) > most and one.get("showResumeKey") == "true":
+            said += [[], [keys[most - 1]]]
+        return told(said if rows else [])
+
+
+def _surt(url: str) -> str:
+    """Return the key by which the index sorts: no scheme, no default port."""
+    return url.partition("://")[2].replace(":80/", "/").lower()

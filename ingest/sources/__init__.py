@@ -12,6 +12,7 @@ from ingest.sources.page import ListingPage
 from ingest.sources.past import Way
 from ingest.sources.sitemap import SitemapSource
 from ingest.sources.source import Listing, Source
+from ingest.sources.wayback import Wayback
 from ingest.sources.wordpress import WordPress
 
 SOURCES: Mapping[str, type[Source]] = {
@@ -30,6 +31,7 @@ WAYS: Mapping[str, type[Way]] = {
     "next_url": Following,
     "pages": Pages,
     "sitemap": Sitemaps,
+    "wayback": Wayback,
 }
 
 __all__ = ["SOURCES", "WAYS", "Listing", "Source", "Way"]

@@ -4,18 +4,23 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from datetime import UTC
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import AliasPath, BaseModel, Field, TypeAdapter, ValidationError
 
+from ingest.dates import parse_date
 from ingest.errors import FeedError
-from ingest.plain import decoded
+from ingest.feeds import MAX_DATE, MAX_SUMMARY, MAX_TITLE, Text
+from ingest.fulltext import worth_keeping
+from ingest.plain import decoded, plain
 from ingest.sources.past import Way
-from ingest.urls import canonical, host_of, lies_within, refusal
-from storage.model import Page
+from ingest.urls import MAX_LENGTH, canonical, host_of, lies_within, refusal
+from storage.model import Entry, Page
 
 MAX_BYTES = 30_000_000  # ours: a hundred whole texts; most answers are below 3 MB
 Shape = TypeVar("Shape")
+Thing = TypeVar("Thing")
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -52,6 +57,42 @@ def located(way: Way, link: str) -> str | None:
     return None
 
 
+def at(*path: str) -> Any:
+    """Return the place of a text in an API's answer; "" where there is none."""
+    return Field("", validation_alias=AliasPath(*path))
+
+
+class Told(BaseModel):
+    """What an API tells of an entry; each says at which places."""
+
+    link: Text = ""
+    title: Text = ""
+    guid: Text = ""
+    published: Text = ""  # without a zone it is UTC
+    updated: Text = ""
+    summary: Text = ""
+    content: Text = ""
+
+    def entry(self, way: Way, name: str) -> Entry | None:
+        """Return it as the source's entry, found by the way of that name; None for no story."""
+        url = located(way, self.link)
+        if url is None:
+            return None
+        return Entry(
+            url=url,
+            link=self.link,
+            title=plain(self.title, MAX_TITLE),
+            source=way.feed.url,
+            guid=plain(self.guid, MAX_LENGTH) or None,
+            published=parse_date(self.published, UTC),
+            updated=parse_date(self.updated, UTC),
+            summary=plain(self.summary, MAX_SUMMARY),
+            content=worth_keeping(self.content),
+            date_source=name,
+            date_text=plain(self.published, MAX_DATE),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Where a walk in the order of dates goes on: at the last date seen, and not at a page.
@@ -73,26 +114,24 @@ class Mark:
     def __str__(self) -> str:
         return json.dumps(asdict(self))
 
-    def fresh(self, date: str, key: str) -> bool:
-        """Tell whether what has this date and key was not given yet."""
-        return date >= self.since and key not in self.seen
+    def onward(
+        self, answer: Sequence[tuple[str, str, Thing]], more: bool
+    ) -> tuple[list[Thing], "Mark | None"]:
+        """Return what is new in an answer, each its date, key and itself, and where to go on.
 
-    def onward(self, answer: Sequence[tuple[str, str]], more: bool) -> "Mark | None":
-        """Return where to go on after an answer with these dates and keys; None at the end.
-
-        Raises FeedError when it is not in the order that was asked for, or comes again.
+        None at the end. Raises FeedError when the answer is not in the order of dates that was
+        asked for, or comes again and again.
         """
-        dates = [date for date, _ in answer]
+        dates = [date for date, *_ in answer]
         if dates != sorted(dates):
             raise FeedError("unparseable", "not in the order of dates that was asked for")
-        if self.page > 1 and answer and all(key in self.seen for _, key in answer):
-            raise FeedError("unparseable", f"endless: page {self.page} comes again")
-        if not more:
-            return None
+        if self.page > 1 and answer and all(key in self.seen for _, key, _ in answer):
+            raise FeedError("endless", f"page {self.page} comes again")
+        new = [one for day, key, one in answer if day >= self.since and key not in self.seen]
         last = max([self.since, *dates])
-        here = tuple(key for date, key in answer if date == last)
-        return (
-            Mark(last, 1, here)
-            if last > self.since
-            else Mark(last, self.page + 1, tuple({*self.seen, *here}))
-        )
+        here = {key for day, key, _ in answer if day == last}
+        if last > self.since:
+            there = Mark(last, 1, tuple(here))
+        else:
+            there = Mark(last, self.page + 1, tuple({*self.seen, *here}))
+        return new, there if more else None

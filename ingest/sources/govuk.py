@@ -4,16 +4,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, timedelta
+from typing import Annotated
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from ingest.dates import parse_date
 from ingest.errors import Fault, FeedError, FetchError
-from ingest.feeds import MAX_SUMMARY, MAX_TITLE, Text
-from ingest.fulltext import worth_keeping
-from ingest.plain import plain
-from ingest.sources.api import Mark, ask, located, readable
+from ingest.feeds import Text
+from ingest.listing import joined
+from ingest.sources.api import Mark, Told, ask, at, readable
 from ingest.sources.past import Step, Way, Window, unless_refused
 from storage.model import Entry
 
@@ -54,17 +54,20 @@ class _Result(BaseModel):
     public_timestamp: str
 
 
-class _Details(BaseModel):
-    body: object = ""
+def _html(body: object) -> object:
+    """Return the HTML among several renderings of a body."""
+    if not isinstance(body, list):
+        return body
+    html = (one for one in body if isinstance(one, dict) and one.get("content_type") == "text/html")
+    return next(html, {}).get("content")
 
 
-class _Content(BaseModel):
-    base_path: Text = ""
-    title: Text = ""
-    description: Text = ""
-    first_published_at: Text = ""
-    public_updated_at: Text = ""
-    details: _Details = _Details()
+class _Content(Told):
+    link: Text = at("base_path")
+    published: Text = at("first_published_at")
+    updated: Text = at("public_updated_at")
+    summary: Text = at("description")
+    content: Annotated[Text, BeforeValidator(_html)] = at("details", "body")
 
 
 class GovUk(Way):
@@ -111,14 +114,12 @@ class GovUk(Way):
         fields = f"fields=link&fields=public_timestamp&count={COUNT}&start={start}"
         said, _ = ask(self, f"{self.address}&{days}&{fields}", _Search)
         dated = [
-            (str(moment.date()), one.link)
+            (str(moment.date()), one.link, one.link)
             for one in readable(said.results, _Result)
             if (moment := parse_date(one.public_timestamp, UTC))
         ]
-        onward = mark.onward(dated, start + len(said.results) < said.total)
-        left = tuple(
-            link for day, link in dated if mark.fresh(day, link) and "//" not in link
-        )  # none of the few that lead elsewhere
+        new, onward = mark.onward(dated, start + len(said.results) < said.total)
+        left = tuple(link for link in new if "//" not in link)  # a few lead elsewhere
         return replace(onward or Mark("", 0), left=left), f"total={said.total}"
 
     def _item(self, link: str) -> tuple[Entry | None, str]:
@@ -134,22 +135,8 @@ class GovUk(Way):
             detail = str(error)
         except FeedError as error:
             detail = f"{path}: {error}"
-        address = urljoin(self.address, said.base_path or path)
-        if not (url := located(self, address)):
-            return None, f"{path}: leads to no story"
-        entry = Entry(
-            url=url,
-            link=address,
-            title=plain(said.title, MAX_TITLE),
-            source=self.feed.url,
-            published=parse_date(said.first_published_at, UTC),
-            updated=parse_date(said.public_updated_at, UTC),
-            summary=plain(said.description, MAX_SUMMARY),
-            content=worth_keeping(_html(said.details.body)),
-            date_source="govuk",
-            date_text=said.first_published_at,
-        )
-        return entry, detail
+        link = joined(self.address, said.link or path)
+        return said.model_copy(update={"link": link}).entry(self, "govuk"), detail
 
 
 def _filters(url: str) -> list[tuple[str, str]] | None:
@@ -165,11 +152,3 @@ def _filters(url: str) -> list[tuple[str, str]] | None:
     if not all(name in _PARAMETERS for name, _ in asked):
         return None
     return [*_FINDERS[finder[1]], *((_PARAMETERS[name], value) for name, value in asked)]
-
-
-def _html(body: object) -> str:
-    """Return an item's text: HTML, or the HTML among several renderings of it."""
-    for one in body if isinstance(body, list) else ():
-        if isinstance(one, dict) and one.get("content_type") == "text/html":
-            body = one.get("content")
-    return body if isinstance(body, str) else ""

@@ -4,44 +4,34 @@ import re
 from datetime import UTC
 from typing import ClassVar
 
-from pydantic import BaseModel
+from pydantic import AliasPath, BaseModel, Field
 
 from ingest.dates import parse_date
 from ingest.errors import FeedError, FetchError
-from ingest.feeds import MAX_SUMMARY, MAX_TITLE, Text
-from ingest.fulltext import worth_keeping
-from ingest.plain import plain
-from ingest.sources.api import Mark, ask, located, readable
+from ingest.feeds import Text
+from ingest.sources.api import Mark, Told, ask, at, readable
 from ingest.sources.past import Capped, Step, Way, Window
-from storage.model import Entry
 
 MOST = 200  # a page: the API's own limit
 FIELDS = "body,trailText,lastModified"
 _FEED = re.compile(r"https?://[^/]+/([\w-]+)(/[\w-]+)?/rss")
 
 
-class _Fields(BaseModel):
-    body: Text = ""
-    trailText: Text = ""  # noqa: N815  # the API's spelling
-    lastModified: Text = ""  # noqa: N815
-
-
-class _Item(BaseModel):
+class _Item(Told):
     id: str
-    webUrl: str  # noqa: N815
-    webTitle: Text = ""  # noqa: N815
-    webPublicationDate: str  # noqa: N815  # in UTC
-    fields: _Fields = _Fields()
-
-
-class _Response(BaseModel):
-    total: int
-    pages: int = 0
-    results: list[object] = []
+    link: Text = at("webUrl")
+    title: Text = at("webTitle")
+    guid: Text = at("webUrl")  # as in its feeds
+    published: Text = at("webPublicationDate")
+    updated: Text = at("fields", "lastModified")
+    summary: Text = at("fields", "trailText")
+    content: Text = at("fields", "body")
 
 
 class _Answer(BaseModel):
-    response: _Response
+    total: int = Field(validation_alias=AliasPath("response", "total"))
+    pages: int = Field(0, validation_alias=AliasPath("response", "pages"))
+    results: list[object] = Field([], validation_alias=AliasPath("response", "results"))
 
 
 class Guardian(Way):
@@ -86,34 +76,17 @@ class Guardian(Way):
                 raise Capped(f"{mark.since}: page {mark.page} is not shown") from error
             raise
         dated = [
-            (str(moment.date()), one)
+            (str(moment.date()), one.id, one)
             for one in readable(said.results, _Item)
-            if (moment := parse_date(one.webPublicationDate, UTC))
+            if (moment := parse_date(one.published, UTC))
         ]
-        onward = mark.onward([(day, one.id) for day, one in dated], said.pages > mark.page)
-        made = [self._entry(one) for day, one in dated if mark.fresh(day, one.id)]
+        new, onward = mark.onward(dated, said.pages > mark.page)
+        entries = [one.entry(self, "guardian") for one in new]
         return Step(
-            entries=tuple(one for one in made if one and window.near(one.published)),
+            entries=tuple(one for one in entries if one and window.near(one.published)),
             cursor=str(onward or ""),
             detail=f"total={said.total}",
         )
 
-    def _said(self, url: str) -> _Response:
-        return ask(self, f"{url}&api-key={self.key}", _Answer)[0].response
-
-    def _entry(self, item: _Item) -> Entry | None:
-        if not (url := located(self, item.webUrl)):
-            return None
-        return Entry(
-            url=url,
-            link=item.webUrl,
-            title=plain(item.webTitle, MAX_TITLE),
-            source=self.feed.url,
-            guid=item.webUrl,  # as in its feeds
-            published=parse_date(item.webPublicationDate, UTC),
-            updated=parse_date(item.fields.lastModified, UTC),
-            summary=plain(item.fields.trailText, MAX_SUMMARY),
-            content=worth_keeping(item.fields.body),
-            date_source="guardian",
-            date_text=item.webPublicationDate,
-        )
+    def _said(self, url: str) -> _Answer:
+        return ask(self, f"{url}&api-key={self.key}", _Answer)[0]

@@ -1,20 +1,16 @@
 """WordPress's REST API: https://developer.wordpress.org/rest-api/reference/posts/."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
 
-from ingest.dates import parse_date
 from ingest.errors import FetchError
-from ingest.feeds import MAX_SUMMARY, MAX_TITLE, Text
-from ingest.fulltext import worth_keeping
-from ingest.plain import plain
-from ingest.sources.api import Mark, ask, located, readable
+from ingest.feeds import Text
+from ingest.sources.api import Mark, Told, ask, at, readable
 from ingest.sources.past import Step, Way, Window, unless_refused
-from ingest.urls import MAX_LENGTH, lies_within
-from storage.model import Entry
+from ingest.urls import lies_within
 
 MOST = 100  # a page: the API's own limit
 FARTHEST = timedelta(hours=14)  # that a site's clock is from UTC: Kiribati
@@ -24,23 +20,19 @@ _FILTER = re.compile(r"(.*)/(category|tag)/(?:[^/]+/)*([^/]+)")
 _NAMES = {"category": "categories", "tag": "tags"}
 
 
-class _Rendered(BaseModel):
-    rendered: Text = ""
-
-
 class _Term(BaseModel):
     id: int
 
 
-class _Post(_Term):
-    date: str  # on the site's own clock, by which it sorts and filters
-    date_gmt: Text = ""
-    modified_gmt: Text = ""
-    link: Text = ""
-    guid: _Rendered = _Rendered()
-    title: _Rendered = _Rendered()
-    excerpt: _Rendered = _Rendered()
-    content: _Rendered = _Rendered()
+class _Post(Told):
+    id: int
+    date: datetime  # on the site's own clock, by which it sorts and filters
+    guid: Text = at("guid", "rendered")
+    title: Text = at("title", "rendered")
+    published: Text = at("date_gmt")
+    updated: Text = at("modified_gmt")
+    summary: Text = at("excerpt", "rendered")
+    content: Text = at("content", "rendered")
 
 
 class WordPress(Way):
@@ -94,12 +86,12 @@ class WordPress(Way):
         pages = page.header("x-wp-totalpages") or ""
         # posts that the public may not read count and are left out: a short page is no end
         more = int(pages) > mark.page if re.fullmatch("[0-9]{1,9}", pages) else len(said) == MOST
-        onward = mark.onward([(post.date, str(post.id)) for post in posts], more)
-        made = [self._entry(post) for post in posts if mark.fresh(post.date, str(post.id))]
-        told = [f"total={page.header('x-wp-total')}"] if not cursor else []
+        new, onward = mark.onward([(_local(post.date), str(post.id), post) for post in posts], more)
+        entries = [post.entry(self, "wordpress") for post in new]
+        told = [f"total={(page.header('x-wp-total') or '?')[:9]}"] if not cursor else []
         told += [f"unreadable={len(said) - len(posts)}"] if len(said) > len(posts) else []
         return Step(
-            entries=tuple(one for one in made if one and window.near(one.published)),
+            entries=tuple(one for one in entries if one and window.near(one.published)),
             cursor=str(onward or ""),
             detail=" ".join(told),
         )
@@ -121,27 +113,10 @@ class WordPress(Way):
         address = f"{_api(site)}&{taxonomy}[terms]={terms[0].id}{children}"
         return address if self._posts(address) else None
 
-    def _entry(self, post: _Post) -> Entry | None:
-        if not (url := located(self, post.link)):
-            return None
-        return Entry(
-            url=url,
-            link=post.link,
-            title=plain(post.title.rendered, MAX_TITLE),
-            source=self.feed.url,
-            guid=plain(post.guid.rendered, MAX_LENGTH) or None,
-            published=parse_date(post.date_gmt, UTC) or parse_date(post.date),
-            updated=parse_date(post.modified_gmt, UTC),
-            summary=plain(post.excerpt.rendered, MAX_SUMMARY),
-            content=worth_keeping(post.content.rendered),
-            date_source="wordpress",
-            date_text=post.date_gmt,
-        )
-
 
 def _api(site: str) -> str:
     return f"{site}/wp-json/wp/v2/posts?status=publish"
 
 
 def _local(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}"
+    return moment.replace(tzinfo=None, microsecond=0).isoformat()
