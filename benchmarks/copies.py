@@ -215,9 +215,9 @@ def measure(url: str, size: int) -> dict[str, float | int]:
     before = resident()
     with watch("open"):
         catalog = Catalog(url)
-    with catalog, watch("pending"):
-        catalog.pending()
     with catalog:
+        with watch("pending"):
+            catalog.pending()
         for number in range(size, size + TIMED):
             old = (number * 7919) % size
             story = stories.cut(number, old) if number % 10 == 0 else stories.new(number)

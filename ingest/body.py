@@ -1,9 +1,9 @@
 """Where in a page's tree its story is: trafilatura, and what it needs around it. Pure.
 
-Measured on 206 marked pages, each step's gain in F1 over trafilatura's own 0.9635: boxes that are
-furniture by name taken out before 0.003, layout tables and bodies in several containers put
-together 0.006; ingest.furniture adds 0.006 after it. trafilatura is imported on first use: it
-costs a process 0.4 s and 40 MB.
+Measured on 206 marked pages, of trafilatura's own F1 of 0.9635 and ours of 0.9792: boxes that are
+furniture by name are worth 0.003, layout tables 0.005, bodies in several containers 0.004,
+ingest.furniture 0.008 (decision 10). trafilatura is imported on first use: it costs a process
+0.4 s and 40 MB.
 """
 
 import logging
