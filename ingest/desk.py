@@ -84,7 +84,7 @@ class Desk:
 
     @cached_property
     def readers(self) -> Workers[Reading]:
-        """The child processes that read pages."""
+        """The child processes that read pages; for one thread at a time."""
         return self._readers or self._open.enter_context(Workers(read, nothing_read))
 
     @cached_property

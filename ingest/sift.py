@@ -20,7 +20,7 @@ from ingest.filters.out_of_range import day_of
 from ingest.fingerprint import fingerprint
 from ingest.furniture import recurring
 from ingest.health import BROKEN
-from ingest.likeness import kin, likeness
+from ingest.likeness import Kin, kin, likeness
 from ingest.reading import Reading, Sheet
 from ingest.score import VERSION, TopicScore
 from ingest.urls import host_of
@@ -245,7 +245,7 @@ def admit(
                 now=desk.now(),
                 entry=entry,
                 pending=data,
-                related={k.lookalike.number: k.likeness.containment for k in case.kin},
+                related=_related(case.kin),
             )
     if verdict.keep:
         desk.corpus.keep(name, data)
@@ -263,6 +263,10 @@ def _lookalikes(
             log.warning("story_missing", story=name, detail=str(error))
             continue
         yield Lookalike(number=number, name=name, how=how, story=parse(data, name))
+
+
+def _related(found: Iterable[Kin]) -> dict[int, float]:
+    return {one.lookalike.number: one.likeness.containment for one in found}
 
 
 def settle(desk: Desk) -> None:
@@ -299,7 +303,16 @@ def adopt(desk: Desk, every: bool = True) -> dict[str, int]:
                 if there and there != name:
                     raise FormatError(f"{name}: its number is taken: give it the next free one")
                 if not there:
-                    admission.take(number, name, story, found, sha256=digest, now=desk.now())
+                    alike = _lookalikes(desk, admission.alike({story.url}, found))
+                    admission.take(
+                        number,
+                        name,
+                        story,
+                        found,
+                        sha256=digest,
+                        now=desk.now(),
+                        related=_related(kin(story, alike)),
+                    )
         except FormatError as error:
             counts["unreadable"] += 1
             log.warning("file_not_adopted", story=name, detail=str(error))

@@ -143,10 +143,12 @@ def test_the_seeds_are_as_they_were_and_their_copies_stayed_out(
     files = polled.files()
     with polled.desk() as desk:
         verdicts = [(life(desk, url) or {})["verdict"] for url in sites.copies]
+        related = (life(desk, "0") or {})["related"]
 
     assert all(files[seed.name] == seed.read_bytes() for seed in shared("seeds").iterdir())
     assert {verdict["reason"] for verdict in verdicts} <= {"duplicate_exact", "duplicate_near"}
     assert [verdict["like"] for verdict in verdicts] == list(range(SEEDS))
+    assert [one["number"] for one in related] == [1]  # two reports of one event
 
 
 def test_the_tally_adds_up_and_the_shelves_agree(polled: Home) -> None:
