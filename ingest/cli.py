@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial, wraps
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +23,6 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ingest import logs, runs
-from ingest.backfill import ENDS
 from ingest.errors import RunFailed
 from storage.errors import NewsError
 
@@ -38,7 +37,6 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Row = dict[str, Any]
 PATIENCE = 2.0  # seconds until a bar is shown
-SLICE = "source, way, from=since, to=until"
 WORST = 10  # feeds named in `status`
 COLOURS = {"well": "green", "new": "dim", "disabled": "dim"} | dict.fromkeys(
     ("gone", "unreachable", "unparseable"), "red"
@@ -49,15 +47,9 @@ NOT_DONE = 2
 OPTIONS: Mapping[str, Any] = {
     "ask_all": typer.Option("--all", help="Ask feeds that are not due, too."),
     "again": typer.Option(
-        "--again", help="Judge every page in the archive anew; walk slices that are done."
+        "--again", help="Judge every page in the archive anew; tell what differs."
     ),
-    "dry_run": typer.Option("--dry-run", help="Tell what would be done; ask and change nothing."),
-    "since": typer.Option("--from", help="The first day, such as 2019-01-31; days are UTC's."),
-    "until": typer.Option("--to", help="The day after the last."),
-    "sources": typer.Option("--source", help="A feed's URL; may be repeated. Else every feed."),
-    "kinds": typer.Option(
-        "--kind", help="A way into the past; may be repeated. Else what each source offers."
-    ),
+    "dry_run": typer.Option("--dry-run", help="With --again: tell, and change nothing."),
     "reference": typer.Argument(
         help="A URL, a story's file or its number; to explain, any text file."
     ),
@@ -354,24 +346,8 @@ def _differences(differences: Sequence[str]) -> None:
 
 def _checks(answers: Sequence[Row]) -> None:
     worked = [_in("green" if one["works"] else "red", one["outcome"]) for one in answers]
-    rows = [
-        one | {"outcome": how, "ways": ", ".join(one["ways"])}
-        for one, how in zip(answers, worked, strict=True)
-    ]
-    _rows(rows, "feed=url, outcome, entries, newest, into its past=ways, =detail")
-
-
-def _backfilled(done: Row) -> None:
-    if "walk" in done:
-        _rows(done["slices"], f"{SLICE}, state, found, {', '.join(ENDS)}, =reason")
-        _verbs({verb: counts for verb, counts in done.items() if verb != "slices"})
-        return
-    _rows(done["slices"], f"{SLICE}, entries, requests", none="there is nothing left to walk")
-    _say(f"{done['requests']} requests, {done['hours']} hours for {done['host'] or 'nobody'}")
-    for url in done["no_way"]:
-        _say("offers no way into its past:", url)
-    for url in done["unknown"]:
-        _say("not asked yet, `newsdesk feeds check` does:", url)
+    rows = [one | {"outcome": how} for one, how in zip(answers, worked, strict=True)]
+    _rows(rows, "feed=url, outcome, entries, newest, =detail")
 
 
 def _finds(found: Row) -> None:
@@ -416,15 +392,6 @@ def _opml(file: Path | None = None) -> Row:
     return {"file": str(file)}
 
 
-@wraps(runs.backfill)
-def _backfill(**given: Any) -> Row:
-    try:
-        return runs.backfill(**given)
-    except KeyboardInterrupt:
-        err.print("stopped; the same command goes on from here")
-        raise
-
-
 def _written(done: Row) -> None:
     sys.stdout.write(done["opml"]) if "opml" in done else _pairs(done)
 
@@ -435,9 +402,6 @@ _of_app("poll", runs.poll, "Discover, fetch and sift, in a row.", _verbs)
 _of_app("discover", runs.discover, "Ask the feeds that are due for new entries.", _pairs)
 _of_app("fetch", runs.fetch, "Fetch the pages that are due into the archive.", _pairs)
 _of_app("sift", _sift, "Judge the fetched pages; keep what is new. Sends no request.", _sifted)
-_of_app(
-    "backfill", _backfill, "Walk the days of a source's past, fetch their pages, sift.", _backfilled
-)
 _of_app("adopt", runs.adopt, "Take up the files that people put into the corpus folder.", _pairs)
 _of_app(
     "decide", runs.decide,

@@ -1,4 +1,4 @@
-"""One Airflow on this machine, on SQLite: started in order, watched, and stopped whole.
+"""One Airflow on this machine, on SQLite unless told: started in order, watched, and stopped whole.
 
 `airflow standalone` is not used, for three reasons seen with 3.3.2: it starts the scheduler some
 seconds before the API server, so that the first tasks fail without a try; its log servers listen
@@ -52,14 +52,16 @@ class Airflow:
         components: Sequence[str] = tuple(COMMANDS),
         dags: Path = ROOT / "dags",
         port: int = 8080,
+        database: str = "",
     ) -> None:
         """Describe an Airflow; nothing is written or started yet.
 
         `environment` is what tasks see. Its AIRFLOW* variables are left out, so that nothing but
         `home` decides what this Airflow is. Another port is taken when `port` is not free.
+        `database` is a SQLAlchemy URL; without one it is SQLite in `home`.
         """
         self.home, self.dags, self.components = home.resolve(), dags, components
-        self.port = port
+        self.port, self._database = port, database or f"sqlite:///{self.home / 'airflow.db'}"
         self._token = ""
         self._started = datetime.now(UTC)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -272,7 +274,7 @@ class Airflow:
                 "execution_api_server_url": f"{self.address}/execution/",
                 "fernet_key": old.get("core", "fernet_key", fallback=fernet_key),
             },
-            "database": {"sql_alchemy_conn": f"sqlite:///{self.home / 'airflow.db'}"},
+            "database": {"sql_alchemy_conn": self._database},
             "logging": {"base_log_folder": self.home / "logs"},
             "dag_processor": {"refresh_interval": 30},
             "execution_api": {"jwt_expiration_time": 14_400},  # seconds; longer than any task
@@ -286,6 +288,8 @@ class Airflow:
                 "jwt_secret": old.get("api_auth", "jwt_secret", fallback=secrets.token_hex(64))
             },
         }
+        if not self._database.startswith("sqlite"):  # else Airflow asks for asyncpg
+            settings["database"]["sql_alchemy_conn_async"] = self._database
         new = RawConfigParser()
         for section, options in settings.items():  # Airflow takes a % for a reference
             new[section] = {name: str(v).replace("%", "%%") for name, v in options.items()}

@@ -36,7 +36,9 @@ class Run:
 
 
 class Airflow(local_airflow.Airflow):
-    def __init__(self, home: Path, news: Mapping[str, str], dags: Path = ROOT / "dags") -> None:
+    def __init__(
+        self, home: Path, news: Mapping[str, str], dags: Path = ROOT / "dags", database: str = ""
+    ) -> None:
         """Give tasks the NEWS_* settings of `news` and no others."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NEWS_")}
         super().__init__(
@@ -45,6 +47,7 @@ class Airflow(local_airflow.Airflow):
             components=("api-server", "dag-processor", "scheduler"),
             dags=dags,
             port=0,
+            database=database,
         )
 
     def run(self, dag: str, seconds: float = 120) -> Run:

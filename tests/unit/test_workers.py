@@ -169,7 +169,8 @@ def test_threads_may_each_have_workers() -> None:
 
 
 PARENT = """
-import sys, threading
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # some shells have it ignored
 from ingest.workers import Workers
 with Workers(eval, lambda fault, evidence: None, count=2) as workers:
     spin = "__import__('os').write(2, b'%7d' % __import__('os').getpid()) and " \\

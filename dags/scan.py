@@ -1,0 +1,109 @@
+"""
+### Scan: stories out of WARC files, such as CC-NEWS or another archive's
+
+Started by hand, with the files' paths as the workers see them. Each file is a task of its own, so
+that many are read side by side; one that was broken off goes on where it was, and one that was
+read to its end is not read again.
+
+| task | does | reads | writes |
+|---|---|---|---|
+| `files` | says which files there are to read | the form | - |
+| `read` | takes the pages that may be on the topic; a task a file | a file | the archive |
+| `sift` | takes text from pages and judges it | the archive | stories, in the corpus |
+| `tally` | adds it up | the counts of `sift` | an event on `news_corpus` |
+
+**When it is red.** Read the last lines of the task that failed. A file that is not there, or no
+WARC file, is named there. Records that are cut off or corrupt never make it red: they are counted
+as `damaged`. Clear a task to have it go on.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import (
+    Asset,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    TriggerRule,
+    dag,
+    task,
+)
+
+CORPUS = Asset("news_corpus")
+RETRIES = ExceptionRetryPolicy([
+    RetryRule("ingest.errors.RunFailed", RetryAction.FAIL, reason="all of it failed"),
+    RetryRule("ingest.errors.SettingsError", RetryAction.FAIL, reason="a person must mend it"),
+])  # fmt: skip
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    dagrun_timeout=timedelta(hours=48),
+    params={
+        "files": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            minItems=1,
+            title="WARC files",
+            description="Paths as the workers see them, one a line.",
+        ),
+        "since": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="From",
+            description="Keep no story of a day before; empty: as the topic file says.",
+        ),
+        "until": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="To, exclusive",
+            description="Keep no story of this day or later.",
+        ),
+    },
+    default_args={
+        "owner": "newsdesk",
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=10),
+        "retry_policy": RETRIES,
+        "execution_timeout": timedelta(hours=12),
+    },
+    tags=["newsdesk"],
+    doc_md=__doc__,
+)
+def scan() -> None:
+    """Read every file, then judge what was found."""
+
+    @task
+    def files(params: Any = None) -> list[str]:
+        return list(params["files"])
+
+    @task(pool="history", multiple_outputs=False)
+    def read(file: str, params: Any = None) -> dict[str, Any]:
+        from ingest import runs
+
+        return runs.scan([file], params["since"], params["until"])
+
+    @task(pool="corpus", multiple_outputs=False, trigger_rule=TriggerRule.ALL_DONE)
+    def sift() -> dict[str, Any]:
+        from ingest import runs
+
+        return runs.sift()
+
+    @task(outlets=[CORPUS])
+    def tally(sifted: dict[str, Any], outlet_events: Any = None) -> None:
+        outlet_events[CORPUS].extra = {"sift": sifted}
+
+    stories = sift()
+    read.expand(file=files()) >> stories
+    tally(stories)
+
+
+scan()

@@ -1,0 +1,151 @@
+"""History under a real Airflow: a backfill over past dates, by command and by its form."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from ingest.sources import WAYS
+from tests.airflow_home import Airflow
+from tests.archives import Post, WordPress
+from tests.chaos.prose import story
+from tests.databases import SERVER, database
+from tests.home import Home
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST, LAST = date(2024, 2, 20), date(2024, 3, 8)  # of the site's posts, one each day
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@dataclass(frozen=True)
+class Desk:
+    airflow: Airflow
+    home: Home
+    site: WordPress
+
+    def corpus(self) -> list[str]:
+        """Return the first lines of its stories."""
+        return sorted(text.decode().partition("\n")[0] for text in self.home.files().values())
+
+    def titles(self, since: str, until: str) -> list[str]:
+        """Return the titles of what the site published in these days, half open."""
+        days = date.fromisoformat(since), date.fromisoformat(until)
+        return sorted(p.title for p in self.site.posts if days[0] <= p.local.date() < days[1])
+
+    def ended(self, days: int) -> list[str]:
+        """Wait for the end of so many backfill runs; return their states."""
+        path = "/api/v2/dags/sweep/dagRuns?run_type=backfill&limit=100"
+        states: list[str] = []
+
+        def done() -> bool:
+            states[:] = [run["state"] for run in self.airflow.ask("GET", path)["dag_runs"]]
+            return len(states) >= days and set(states) <= {"success", "failed"}
+
+        assert self.airflow.until(done, 600), states
+        return states
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    if not SERVER:
+        pytest.skip("NEWS_TEST_POSTGRES is not set: Airflow's own backfill may break off on SQLite")
+    folder = tmp_path_factory.mktemp("sweep")
+    with WordPress() as site, database() as airflows, database() as catalog:
+        for number in range((LAST - FIRST).days + 1):
+            title, paragraphs = story(f"sweep {number}")
+            day = datetime.combine(FIRST, datetime.min.time()) + timedelta(days=number, hours=9)
+            text = "".join(f"<p>{one}</p>" for one in paragraphs)
+            post = Post(number + 1, day, title=title, content=text)
+            site.posts.append(post)
+            site.publish(
+                f"/{day:%Y/%m/%d}/{post.id}/",
+                f"<html lang=en><head><title>{post.title}</title><meta property="
+                f"'article:published_time' content='{day.isoformat()}Z'></head>"
+                f"<body><article><h1>{post.title}</h1>{text}</article></body></html>",
+            )
+        site.publish("/feed/", "<rss version='2.0'><channel><title>W</title></channel></rss>")
+        home = Home(folder / "home", [site.url("/feed/")], NEWS_CATALOG=catalog)
+        with Airflow(folder / "airflow", home.news, database=airflows) as airflow:
+            airflow.unpause("sweep")
+            yield Desk(airflow, home, site)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_backfill_over_fourteen_days_brings_each_day_s_stories_once(desk: Desk) -> None:
+    command = ["backfill", "create", "--dag-id", "sweep", "--max-active-runs", "4"]
+
+    answer = subprocess.run(
+        [sys.executable, "-m", "airflow", *command, "--from-date", "2024-02-21", "--to-date",
+         "2024-03-05"],
+        env={**os.environ, "AIRFLOW_HOME": str(desk.airflow.home), "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    states = desk.ended(14)
+
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert states == ["success"] * 14
+    assert desk.corpus() == desk.titles("2024-02-21", "2024-03-06")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_person_starts_a_backfill_from_its_form(desk: Desk) -> None:
+    if not CHROMIUM.exists():
+        pytest.skip("chromium is not installed; .ci/run installs it")
+    before = desk.corpus()
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--no-proxy-server"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        page = browser.new_page(viewport={"width": 1280, "height": 1600})
+        log_in(page, desk.airflow)
+
+        page.goto(f"{desk.airflow.address}/dags/sweep")
+        page.get_by_role("button", name="Trigger").first.click()
+        page.get_by_text("Backfill", exact=True).first.click()
+        for day in ("2024/03/06", "2024/03/07"):
+            page.get_by_text("Select date and time").first.click()
+            page.get_by_placeholder("YYYY/MM/DD").fill(day)
+            page.get_by_placeholder("YYYY/MM/DD").press("Tab")
+            page.get_by_placeholder("HH:mm").fill("00:00")
+            page.get_by_placeholder("HH:mm").press("Tab")
+            page.get_by_placeholder("HH:mm").press("Escape")
+        expect(page.get_by_text("2 runs will be triggered.")).to_be_visible(timeout=30_000)
+        shot(page, "backfill-form")
+        page.get_by_role("button", name="Run Backfill").click()
+        expect(page.get_by_text("Backfill in progress")).to_be_visible(timeout=60_000)
+        shot(page, "backfill-begun")
+        browser.close()
+    states = desk.ended(16)
+
+    assert states == ["success"] * 16
+    assert set(desk.corpus()) - set(before) == set(desk.titles("2024-03-06", "2024-03-08"))
+
+
+def log_in(page: Page, airflow: Airflow) -> None:
+    page.goto(airflow.address)
+    page.locator("[name=username]").fill("admin")
+    page.locator("[name=password]").fill(airflow.password)
+    page.locator("button[type=submit]").click()
+    expect(page.get_by_test_id("nav-dags-link")).to_be_visible(timeout=60_000)
+
+
+def shot(page: Page, name: str) -> None:
+    if folder := os.environ.get("SHOTS"):
+        page.wait_for_timeout(1500)
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_the_form_offers_every_way_into_the_past() -> None:
+    said = (ROOT / "dags" / "sweep.py").read_text()
+
+    kinds = re.findall(r'"([a-z_]+)"', re.search(r"KINDS = \[(.*?)\]", said, re.S)[1])
+
+    assert kinds == list(WAYS)
