@@ -12,6 +12,7 @@ RUN --mount=type=cache,target=/root/.cache scripts/setup.sh
 COPY topics topics
 COPY feeds.toml ./
 COPY dags dags
+COPY plugins plugins
 
 FROM ${PYTHON}
 RUN useradd --uid 1000 --create-home newsdesk
@@ -23,6 +24,7 @@ ENV PATH=/opt/newsdesk/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     AIRFLOW_HOME=/state/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/opt/newsdesk/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/opt/newsdesk/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False
 WORKDIR /opt/newsdesk
 USER newsdesk

@@ -41,6 +41,7 @@ WORST = 10  # feeds named in `status`
 COLOURS = {"well": "green", "new": "dim", "disabled": "dim"} | dict.fromkeys(
     ("gone", "unreachable", "unparseable"), "red"
 )
+KEYS = {"a": "accept", "r": "refuse", "s": "skip", "q": "quit"}
 BAD = 1
 NOT_DONE = 2
 # How a parameter is given, by its name, wherever it stands; others are not for people.
@@ -361,6 +362,30 @@ def _decisions(ruled: Sequence[Row]) -> None:
     _rows(rows, "when=at, who=by, what, was, story=on, why", none=none)
 
 
+def _review(waiting: Sequence[Row]) -> None:
+    """Show one story after the other, and take a key for each."""
+    for place, one in enumerate(waiting, start=1):
+        life = runs.life(one["id"])
+        assert life
+        _rows([], none=f"\n[bold]{_cell(life['title'])}[/bold]")
+        _pairs({"url": one["url"], "evidence": one["evidence"], "left": len(waiting) - place})
+        _points(life["verdict"]["points"] or ())
+        for paragraph in life["text"]:
+            text = "".join(
+                _in("black on yellow", said) if why else _cell(said) for why, said in paragraph
+            )
+            out.print(f"\n{text}")
+        key = ""
+        while key not in KEYS:
+            err.print("\n" + ", ".join(f"[bold]{k}[/bold] {what}" for k, what in KEYS.items()))
+            key = typer.getchar().lower()
+        if KEYS[key] == "quit":
+            return
+        if KEYS[key] != "skip":
+            done = runs.decide(one["url"], KEYS[key], by=getpass.getuser(), why="reviewed")
+            _say(f"{KEYS[key]}: now {done['now']}")
+
+
 def _examples(done: Row) -> None:
     failures, number = done["failures"], done["examples"] + done["decisions"]
     for line in failures:
@@ -407,6 +432,7 @@ _of_app(
     "decide", runs.decide,
     "Put a verdict right. It outranks the rules from then on, and `topic check` runs it.", _pairs,
 )  # fmt: skip
+_of_app("review", runs.to_review, "Accept or refuse what is uncertain, one key a story.", _review)
 _of_app(
     "decisions", runs.decided, "Show what people decided.",
     _decisions,

@@ -116,7 +116,7 @@ def failures(desk: Desk) -> list[str]:
         story = parse(one.story.encode()) if one.story else NOTHING
         score = explain(desk.topic, story.title, story.text)
         wrong = {"accept": "refused", "refuse": "accepted"}.get(one.what)
-        if one.was in ("kept", "review", "off_topic") and score.decision == wrong:
+        if one.was in ("kept", "review", "expired", "off_topic") and score.decision == wrong:
             told.append(f"{story.title!r}: {one.by} said {one.what} ({one.why}), but it is {score}")
         if one.beside:
             like = likeness(parse(one.beside.encode()), story)
@@ -205,6 +205,8 @@ def _rejudge(
         verdict = judge(
             case, () if what in ("accept", "not_a_copy") and reading.story.text else ALONE
         )
+    if one.verdict.reason == "expired" and verdict.reason == "review":
+        return one.verdict, False
     if one.verdict.keep:
         same = sha256(render(reading.story)).hexdigest() == one.sha256 if verdict.keep else True
         return (verdict if same else Verdict(OTHER_TEXT, "today's text is another")), False

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ingest.desk import Desk
-from ingest.health import BROKEN, ORDER, WELL, WINDOW, Alert, health, of_feeds, of_pages
+from ingest.health import BROKEN, ORDER, WELL, Alert, health, of_feeds, of_pages
 from ingest.urls import canonical
 from storage.answers import FETCHED
 from storage.corpus import name_of, number_of, validate
 from storage.errors import StorageError
 from storage.model import FeedState, Place
 
+SHARED = 100  # verdicts of which a feed's shares are told
 LATEST = 2000  # pages looked back on for alerts: a week or two of a list of a hundred feeds
 
 
@@ -48,14 +49,18 @@ def status(desk: Desk) -> dict[str, Any]:
 
 
 def feeds(desk: Desk) -> list[dict[str, Any]]:
-    """Return each feed of the feeds file, what we remember of it, its `health` and `evidence`."""
-    states, reasons = desk.catalog.feed_states(), desk.catalog.reasons(WINDOW)
+    """Return each feed of the feeds file, what we remember of it, its `health` and `evidence`.
+
+    `ended` counts the reasons of its last verdicts, at most SHARED.
+    """
+    states, reasons = desk.catalog.feed_states(), desk.catalog.reasons(SHARED)
     told: list[dict[str, Any]] = []
     for feed in desk.feeds:
         state = states.get(feed.url)
-        how, evidence = health(feed, state, reasons.get(feed.url, ()), desk.now())
-        known = asdict(state) if state else {}
-        told.append({**known, **asdict(feed), "health": how, "evidence": evidence})
+        ended = reasons.get(feed.url, [])
+        how, evidence = health(feed, state, ended, desk.now())
+        known = {**(asdict(state) if state else {}), **asdict(feed), "ended": Counter(ended)}
+        told.append({**known, "health": how, "evidence": evidence})
     return told
 
 
@@ -73,17 +78,21 @@ def alerts(
     return of_pages(desk.catalog.latest_pages(LATEST), broken, counts.get("pages", 0), began)
 
 
-def life(desk: Desk, reference: str) -> dict[str, Any] | None:
+def life(desk: Desk, reference: str | int) -> dict[str, Any] | None:
     """Return the whole life of one entry: by its URL, its story's file or number; or None.
 
-    Holds `entry`, `sightings`, `fetches`, `verdict`, `story`, `copies` (the story it copies) and
-    `file`, `page`: where text and page lie. A story put there by hand has no entry.
+    An int is the entry's own number. Holds `entry`, `sightings`, `fetches`, `verdict`, `story`,
+    `copies` (the story it copies) and `file`, `page`: where text and page lie. A story put there
+    by hand has no entry.
     """
-    reference = desk.secrets.masked(reference)
-    wanted = [Path(reference).name if number_of(Path(reference).name) is not None else reference]
-    if "://" in reference:
-        with suppress(ValueError):
-            wanted.append(canonical(reference, desk.topic.tracking))
+    wanted: list[str | int] = [reference]
+    if isinstance(reference, str):
+        reference = desk.secrets.masked(reference)
+        name = Path(reference).name
+        wanted = [name if number_of(name) is not None else reference]
+        if "://" in reference:
+            with suppress(ValueError):
+                wanted.append(canonical(reference, desk.topic.tracking))
     found = next((life for one in wanted if (life := desk.catalog.life(one))), None)
     if found is None:
         return None

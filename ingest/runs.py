@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 import structlog
 
 from ingest import backfill as past
-from ingest import decisions, feedlist, report, settings
+from ingest import decisions, feedlist, report, settings, views
 from ingest.desk import Desk
 from ingest.discover import answered, check, look
 from ingest.discover import discover as _discover
@@ -97,6 +97,11 @@ decide = _at_desk(decisions.decide)
 status = _at_desk(report.status)
 feeds = _at_desk(report.feeds)
 verify = _at_desk(report.verify)
+overview = _at_desk(views.overview)
+stories = _at_desk(views.stories)
+entries = _at_desk(views.entries)
+life = _at_desk(views.life)
+review = _at_desk(views.review)
 
 
 def poll(ask_all: bool = False) -> dict[str, dict[str, Any]]:
@@ -205,6 +210,12 @@ def sift_again(dry: bool, topic: Path | None = None) -> list[dict[str, Any]]:
     """Judge every entry with a page anew; see decisions.again. `topic` is another file to try."""
     with _open(**({"topic": topic} if topic else {})) as desk:
         return [asdict(change) for change in decisions.again(desk, dry=dry or bool(topic))]
+
+
+@_at_desk
+def to_review(desk: Desk) -> list[dict[str, Any]]:
+    """Return the entries that wait for a person's word, the oldest first, a thousand at most."""
+    return desk.catalog.list_entries(reason="review", oldest=True, most=1000)
 
 
 @_at_desk

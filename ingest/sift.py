@@ -4,7 +4,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from importlib.metadata import version
 
@@ -41,6 +41,7 @@ from storage.model import (
 
 log = structlog.get_logger(__name__)
 
+PATIENCE = timedelta(days=14)  # for a person to review what is uncertain
 BATCH = 500  # entries looked up at once; bounds memory, changes no outcome
 EXTRACTOR = f"trafilatura {version('trafilatura')}, newsdesk {version('newsdesk')}"
 # Their pages hold a story: what its feed holds can be measured on it, unlike on a wall.
@@ -50,10 +51,12 @@ READ = {KEPT, "off_topic", "review", "duplicate_exact", "duplicate_near"}
 def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
     """Judge every fetched entry and keep what is new; return how many ended with which reason.
 
-    Takes up hand-put files first. `pages` counts the entries judged and equals the sum of the
-    reasons. Raises RunFailed when not one page could be read.
+    Takes up hand-put files first, and refuses as `expired` what nobody reviewed in time. `pages`
+    counts the entries judged and equals the sum of their reasons. Raises RunFailed when not one
+    page could be read.
     """
     counts: Counter[str] = Counter({**adopt(desk, every=False), "pages": 0})
+    counts["expired"] = desk.catalog.expire(desk.now() - PATIENCE, desk.now())
     desk.catalog.reopen(desk.topic.since or date.min, desk.topic.until or date.max)
     total = min(desk.catalog.tally().get("to_sift", 0), limit or sys.maxsize)
     for verdict in desk.watched("sift", _verdicts(desk, total), total):

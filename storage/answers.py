@@ -123,7 +123,8 @@ class Answers(ABC):
         """Return the entries refused as copies of a story, and the stories on the same event."""
         v, r, s = schema.verdict.c, schema.related.c, schema.story.c
         other = case((r.number == number, r.other), else_=r.number)
-        copies = select(schema.entry.c.url, schema.entry.c.source, v.reason, v.kind, v.at)
+        e = schema.entry.c
+        copies = select(e.id, e.url, e.title, e.source, v.reason, v.kind, v.evidence, v.at)
         copies = copies.join_from(schema.verdict, schema.entry).where(v.like == number)
         related = select(s.number, s.name, s.title, s.url, r.likeness)
         related = related.join_from(schema.related, schema.story, s.number == other)

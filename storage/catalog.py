@@ -512,7 +512,7 @@ class Catalog(Lists, Slices):
         late = update(schema.verdict).where(c.reason == "review", c.at < since)
         with self._write() as connection:
             done = connection.execute(
-                late.values(reason="expired", evidence="review " + c.evidence, at=now)
+                late.values(reason="expired", evidence="undecided: " + c.evidence, at=now)
             )
             return done.rowcount
 

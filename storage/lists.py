@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select, text
 
 from storage import schema, search
-from storage.answers import Answers
+from storage.answers import FETCHED, NEW, Answers
 from storage.model import KEPT
 
 _S, _E, _V = schema.story.c, schema.entry.c, schema.verdict.c
@@ -110,6 +110,18 @@ class Lists(Answers):
         with self._read() as connection:
             rows = connection.execute(query.order_by(_S.added.desc()).limit(most))
             return [(added - published, added - seen) for added, published, seen in rows]
+
+    def sources(self) -> list[dict[str, Any]]:
+        """Return URL, title, nation and kind of every source there is or was."""
+        c = schema.feed.c
+        return self._rows(select(c.url, c.title, c.nation, c.kind))
+
+    def under_way(self) -> dict[str, int]:
+        """Return how many entries are `new`, with no page yet, and `fetched`, with no verdict."""
+        states = select(_E.state, func.count()).where(_E.state.in_([NEW, FETCHED]))
+        with self._read() as connection:
+            rows = connection.execute(states.group_by(_E.state))
+            return {str(state): n for state, n in rows}
 
     def bytes(self) -> int:
         """Return what the catalog takes on disk."""

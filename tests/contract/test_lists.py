@@ -148,7 +148,7 @@ def test_what_nobody_reviewed_in_time_is_refused_as_expired(catalog: Catalog) ->
     assert catalog.expire(NOON + 2 * HOUR, NOON + 9 * HOUR) == 1
 
     (late,) = catalog.list_entries(reason="expired")
-    assert (late["evidence"], late["at"]) == ("review score=0.1", NOON + 9 * HOUR)
+    assert (late["evidence"], late["at"]) == ("undecided: score=0.1", NOON + 9 * HOUR)
 
 
 def test_a_life_is_told_by_the_number_of_its_entry(catalog: Catalog) -> None:

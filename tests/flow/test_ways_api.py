@@ -35,7 +35,7 @@ from tests.home import Home, rss
 from tests.newssite import NewsSite, Reply
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def web() -> Iterator[Web]:
     with Web(user_agent="newsdesk-test", allow=[ip_network("127.0.0.0/8")]) as web:
         yield web
