@@ -68,12 +68,10 @@ def prefilter(topic: Topic, page: bytes) -> bool:
 
     Sound: no page for which this is false holds a story that would be accepted. When it is
     false for a page it is false for the text in it, and then `explain` takes back so many
-    points that the score stays below the threshold. The page must have the letters of a word
-    in ASCII and in a row (NULs as in UTF-16 do not matter); between words may be tags,
-    entities and JSON escapes.
+    points that the score stays below the threshold. What a page may do to a word is told at
+    ingest.sieve.
     """
-    letters = page.replace(b"\0", b"").lower()
-    return any(phrase.search(letters) for phrase in topic.prefilter)
+    return topic.prefilter.passes(page)
 
 
 def explain(topic: Topic, title: str, text: str) -> TopicScore:

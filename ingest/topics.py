@@ -25,17 +25,17 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
     TypeAdapter,
     ValidationError,
 )
 from pydantic_core import ErrorDetails
 
 from ingest.errors import SettingsError
+from ingest.sieve import GAP, Sieve
 
 # Possessive and atomic, so that no text, however hostile, makes a search go back and forth.
 _GAP = "[ \t\u00a0\u2009\u202f\u2010-\u201f'\"-]++"  # between two words of a phrase
-# The same in a page: tags, entities, JSON escapes, any sign that begins none of these.
-_PAGE_GAP = r"(?>(?:<[^<>]*>|&[#a-z0-9]+;|\\[nrt]|\\u[0-9a-f]{4}|[^a-z0-9<])+)"
 _TOKEN = re.compile(r"(?P<sign>[(!]?)(?P<words>[^\s()!/]+(?:/[^\s()!/]+)*)(?P<end>\)?)")
 
 
@@ -95,10 +95,10 @@ def _any_of(listed: object) -> Phrases:
     return Phrases(source=rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")
 
 
-def _in_pages(listed: object) -> list[re.Pattern[bytes]]:
+def _in_pages(listed: object) -> Sieve:
     if not str(listed).isascii() or "!" in str(listed) or not _phrases(listed):
         raise ValueError("needs a phrase, and plain ASCII without '!': it is looked for in bytes")
-    return [re.compile(_regex(p, _PAGE_GAP).encode()) for p in _phrases(listed)]
+    return Sieve([_regex(p, GAP).replace("++", "+") for p in _phrases(listed)])
 
 
 def _most_points_first(tiers: object) -> list[tuple[str, object]]:
@@ -109,7 +109,7 @@ def _most_points_first(tiers: object) -> list[tuple[str, object]]:
 
 Listed = Annotated[Phrases, BeforeValidator(_any_of)]
 Tiers = Annotated[tuple[tuple[int, Listed], ...], BeforeValidator(_most_points_first)]
-PagePhrases = Annotated[tuple[re.Pattern[bytes], ...], BeforeValidator(_in_pages)]
+PagePhrases = Annotated[InstanceOf[Sieve], BeforeValidator(_in_pages)]
 Names = Annotated[frozenset[str], AfterValidator(lambda names: frozenset(map(str.lower, names)))]
 Signs = Annotated[tuple[str, ...], BeforeValidator(_phrases)]
 

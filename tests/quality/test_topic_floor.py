@@ -3,6 +3,8 @@
 import gzip
 import importlib.util
 import json
+import re
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -97,6 +99,48 @@ def test_the_prefilter_drops_a_general_stream_and_keeps_the_news_on_the_topic() 
 
     assert all(prefilter(TOPIC, r["text"].encode()) for r in news)
     assert dropped >= 0.97 * len(stream)  # 0.983 measured
+
+
+DRESSES: dict[str, Callable[[str], bytes]] = {
+    "latin-1": lambda text: page(text).encode("latin-1", "xmlcharrefreplace"),
+    "utf-16": lambda text: page(text).encode("utf-16"),
+    "utf-16-be, unmarked": lambda text: page(text).encode("utf-16-be"),
+    "every space &nbsp;": lambda text: page(text.replace(" ", "&nbsp;")).encode(),
+    "every word a link": lambda text: page(re.sub(r"(\w+)", r'<a href="/x">\1</a>', text)).encode(),
+    "every letter a reference": lambda text: page("".join(f"&#{ord(c)};" for c in text)).encode(),
+    "in hexadecimal": lambda text: page("".join(f"&#x{ord(c):X};" for c in text)).encode(),
+    "soft hyphens": lambda text: page(within(text, "\u00ad")).encode(),
+    "soft hyphens in latin-1": lambda text: page(within(text, "\u00ad")).encode(
+        "latin-1", "ignore"
+    ),
+    "soft hyphens in utf-16": lambda text: page(within(text, "\u00ad")).encode("utf-16"),
+    "&shy;": lambda text: page(within(text, "&shy;")).encode(),
+    "zero-width spaces": lambda text: page(within(text, "\u200b")).encode(),
+    "<wbr>": lambda text: page(within(text, "<wbr>")).encode(),
+    "comments": lambda text: page(within(text, "<!-- -->")).encode(),
+    "JSON": lambda text: json.dumps({"articleBody": text}).encode(),
+    "JSON, all escaped": lambda text: "".join(f"\\u{ord(c):04x}" for c in text).encode("utf-8"),
+}
+
+
+def page(text: str) -> str:
+    return f"<!DOCTYPE html><html><body><p>{text}</p></body></html>"
+
+
+def within(text: str, sign: str) -> str:
+    return re.sub(r"(?<=[a-zA-Z])(?=[a-zA-Z])", lambda _: sign, text)
+
+
+@pytest.mark.parametrize("dress", DRESSES)
+def test_the_prefilter_keeps_the_news_on_the_topic_however_its_page_is_written(dress: str) -> None:
+    news = [r for r in rows("labelled.jsonl.gz") if r["news"] and r["on_topic"]]
+    texts = [f"{r['title']}. {r['text']}" for r in news]
+    texts += [seed.read_text("utf-8") for seed in shared("seeds").glob("*.txt")]
+
+    kept = [prefilter(TOPIC, DRESSES[dress](text)) for text in texts]
+
+    assert len(kept) > 90
+    assert all(kept)
 
 
 def test_pages_that_are_not_news_are_known_by_their_urls() -> None:

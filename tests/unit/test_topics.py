@@ -110,7 +110,8 @@ def test_any_phrase_is_refused_or_compiles(phrase: str, text: str) -> None:
         return
 
     re.search(pattern, text)
-    re.search(topics._regex(phrase, topics._PAGE_GAP).encode(), text.encode())
+    if phrase.isascii() and "!" not in phrase and phrase.strip():
+        topics._in_pages(phrase).passes(text.encode())
 
 
 def test_of_phrases_that_begin_alike_the_longest_is_found() -> None:

@@ -1,0 +1,96 @@
+"""Page bytes -> may a topic's story be in them? Looked at before any page is taken apart. Pure.
+
+Hyperscan finds all phrases at once, whatever their case, at the speed at which a page can be
+unpacked (measured on 244 pages of 216 kB: 0.2 ms a page; google-re2 0.3, `re` 4.3).
+"""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
+from html import unescape
+from threading import Lock
+
+import hyperscan
+
+from ingest.plain import decoded
+
+# Between two words of a phrase: tags, entities, JSON escapes, any sign that begins none of these.
+GAP = r"(?:<[^<>]*>|&[#a-z0-9]+;?|\\[nrt]|\\u[0-9a-f]{4}|[^a-z0-9<])+"
+# Within a word a reader does not see: controls (UTF-16 has NULs), soft hyphens, zero-width and
+# bidirectional characters, written in whatever way, places for a break, comments. A pattern for
+# each: together they are two times slower.
+_UNSEEN = (
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]",
+    r"\xc2?\xad",
+    r"\xd8\x9c",
+    r"\xe2\x80[\x8b-\x8f\xaa-\xae]",
+    r"\xe2\x81[\xa0-\xaf]",
+    r"\xef\xbb\xbf",
+    r"<wbr[^<>]*>",
+    r"<!--[^<>]*-->",
+    r"\\u(?:00ad|061c|200[b-f]|202[a-e]|206[0-9a-f]|feff)",
+    r"&(?:amp;)*(?:shy|zwn?j|lrm|rlm|zerowidthspace|nobreak);?",
+    r"&(?:amp;)*#x0*(?:ad|61c|200[b-f]|202[a-e]|206[0-9a-f]|feff);?",
+    r"&(?:amp;)*#0*(?:173|1564|820[3-7]|823[4-8]|828[89]|829[0-9]|830[0-3]|65279);?",
+)
+_LETTER = (  # of ASCII, as a reference or a JSON escape
+    r"(?:&(?:amp;)*#(?:x0*(?:4[1-9a-f]|5[0-9a]|6[1-9a-f]|7[0-9a])"
+    r"|0*(?:6[5-9]|[78][0-9]|90|9[7-9]|1[01][0-9]|12[0-2]))[^0-9a-f]"
+    r"|\\u00(?:4[1-9a-f]|5[0-9a]|6[1-9a-f]|7[0-9a]))"
+)
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+_DROPPED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+    "|<(?:wbr|WBR)[^<>]*>|<!--[^<>]*-->"
+)
+_PHRASE, _DISGUISE = 0, 1
+
+
+class Sieve:
+    """A list of phrases to look for in bytes; compiled when first asked for. Threads may use it."""
+
+    def __init__(self, phrases: Sequence[str]) -> None:
+        """Take regular expressions for lower-case ASCII."""
+        self._sources, self._lock = phrases, Lock()
+
+    @cached_property
+    def _phrases(self) -> hyperscan.Database:
+        disguises = [*(f"[a-z](?:{one})+[a-z]" for one in _UNSEEN), _LETTER]
+        sources = ["|".join(self._sources), *disguises]
+        flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_DOTALL
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        database.compile(
+            expressions=[source.encode() for source in sources],
+            ids=[_PHRASE, *[_DISGUISE] * len(disguises)],
+            flags=[flags | hyperscan.HS_FLAG_SINGLEMATCH] * len(sources),
+        )
+        return database
+
+    def passes(self, page: bytes) -> bool:
+        """Tell whether any phrase may stand in the text of a page.
+
+        Between words may be markup; a word may hold what is not seen and have letters written
+        as references, in any charset that the Web has. A tag within a word breaks it.
+        """
+        found = self._found(page)
+        if found == {_DISGUISE}:
+            return _PHRASE in self._found(_shown(page).encode(errors="replace"))
+        return bool(found)
+
+    def _found(self, page: bytes) -> set[int]:
+        found = set[int]()
+
+        def told(which: int, *_: object) -> bool:
+            found.add(which)
+            return which == _PHRASE  # enough: ends the scan
+
+        with self._lock, suppress(hyperscan.ScanTerminated):  # the database has one scratch
+            self._phrases.scan(page, match_event_handler=told)
+        return found
+
+
+def _shown(page: bytes) -> str:
+    """Return a page with its references and escapes resolved, without what is not seen."""
+    text = _ESCAPED.sub(lambda m: chr(int(m[1], 16)), decoded(page, ""))
+    return _DROPPED.sub("", unescape(unescape(text)))
