@@ -44,6 +44,17 @@ class Range:
     again: bool = False  # walk what is done, too
 
 
+def days(since: str, until: str) -> tuple[date, date]:
+    """Return the days that two ISO dates mean, half open; raises SettingsError."""
+    try:
+        first, last = date.fromisoformat(since), date.fromisoformat(until)
+    except ValueError as error:
+        raise SettingsError(f"from {since!r} to {until!r}: write days as 2019-01-31") from error
+    if first >= last:
+        raise SettingsError(f"from {first} to {last} is no day: `to` is the day after the last")
+    return first, last
+
+
 def read_range(
     desk: Desk,
     since: str,
@@ -57,12 +68,7 @@ def read_range(
     Without sources it is of every enabled feed, without kinds by every way that need not be
     asked for by name. Raises SettingsError.
     """
-    try:
-        first, last = date.fromisoformat(since), date.fromisoformat(until)
-    except ValueError as error:
-        raise SettingsError(f"from {since!r} to {until!r}: write days as 2019-01-31") from error
-    if first >= last:
-        raise SettingsError(f"from {first} to {last} is no day: `to` is the day after the last")
+    first, last = days(since, until)
     listed = {feed.url: feed for feed in desk.feeds}
     wanted = [desk.secrets.masked(url) for url in sources or ()]
     if unknown := set(wanted) - set(listed):

@@ -71,6 +71,9 @@ OPTIONS: Mapping[str, Any] = {
     "apply": typer.Option("--apply", help="Write it into the feeds file."),
     "file": typer.Argument(help="An OPML file; to export, standard output when left out."),
     "topic": typer.Option(help="A topic file to try; ours if left out."),
+    "since": typer.Option("--from", help="The first day, such as 2019-01-31; days are UTC's."),
+    "until": typer.Option("--to", help="The day after the last."),
+    "paths": typer.Argument(help="WARC files, packed record by record or not at all."),
     "as_json": typer.Option("--json", help="Print one JSON value and nothing else."),
 }
 
@@ -149,10 +152,11 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
     def watch(verb: str, done: int, total: int) -> None:
         if not err.is_terminal or time.monotonic() - began < PATIENCE:
             return
-        if verb not in tasks:
+        name = verb.partition(" ")[0]  # what follows it changes
+        if name not in tasks:
             progress.start()
-            tasks[verb] = progress.add_task(verb, total=total)
-        progress.update(tasks[verb], completed=done, total=total)
+            tasks[name] = progress.add_task(verb, total=total)
+        progress.update(tasks[name], description=verb, completed=done, total=total)
 
     try:
         yield watch
@@ -427,6 +431,10 @@ _of_app("poll", runs.poll, "Discover, fetch and sift, in a row.", _verbs)
 _of_app("discover", runs.discover, "Ask the feeds that are due for new entries.", _pairs)
 _of_app("fetch", runs.fetch, "Fetch the pages that are due into the archive.", _pairs)
 _of_app("sift", _sift, "Judge the fetched pages; keep what is new. Sends no request.", _sifted)
+_of_app(
+    "scan", runs.scan, "Take the pages on the topic out of WARC files; goes on where it was.",
+    _verbs,
+)  # fmt: skip
 _of_app("adopt", runs.adopt, "Take up the files that people put into the corpus folder.", _pairs)
 _of_app(
     "decide", runs.decide,

@@ -14,7 +14,7 @@ from ingest.abreast import abreast
 from ingest.desk import Desk
 from ingest.errors import Fault, FetchError, RunFailed
 from ingest.furniture import MAX_LEARNT, marks
-from ingest.plain import decoded
+from ingest.plain import decoded, is_html
 from ingest.urls import host_of
 from ingest.web.client import MayAsk, redacted
 from storage.model import Entry, Page, Waiting
@@ -27,7 +27,6 @@ RETRIES = (timedelta(hours=1), timedelta(hours=3), timedelta(hours=9), timedelta
 LONGEST_WAIT = timedelta(days=2)  # a Retry-After beyond this is cut to it
 BUDGET = timedelta(minutes=20)  # what is left over then waits for the next run, which is no fault
 BATCH = 5000  # entries a run, so that memory does not grow with the backlog
-HTML = ("text/html", "application/xhtml+xml")
 
 
 class _DoneElsewhere(Exception):
@@ -92,9 +91,10 @@ def _fetch(desk: Desk, waiting: Waiting, live: bool) -> str:
 
     try:
         page = _asked(desk, entry, may_ask)
-        if not is_html(page):
-            kind = page.header("content-type") or "none"
-            raise FetchError(entry.url, Fault.NOT_HTML, f"content type {kind}", page.status)
+        kind = page.header("content-type") or ""
+        if not is_html(kind, page.content):
+            detail = f"content type {kind or 'none'}"
+            raise FetchError(entry.url, Fault.NOT_HTML, detail, page.status)
     except _DoneElsewhere:
         return "done_elsewhere"
     except FetchError as error:
@@ -128,14 +128,6 @@ def _keep(desk: Desk, waiting: Waiting, page: Page) -> None:
     learnt = marks(decoded(page.content[:MAX_LEARNT], page.header("content-type") or ""))
     desk.catalog.fetched(waiting.id, page, place, digest, learnt)
     log.info("page_fetched", url=redacted(page.final_url), status=page.status, file=place.file)
-
-
-def is_html(page: Page) -> bool:
-    """Tell whether a page is HTML by its content type, or by its first bytes without one."""
-    kind = (page.header("content-type") or "").partition(";")[0].strip().lower()
-    if kind:
-        return kind in HTML
-    return page.content.lstrip()[:200].lower().startswith((b"<!doctype html", b"<html"))
 
 
 def _faulted(desk: Desk, waiting: Waiting, error: FetchError) -> None:

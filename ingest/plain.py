@@ -56,6 +56,14 @@ def decoded(content: bytes, content_type: str) -> str:
     return content.decode(named, "replace")
 
 
+def is_html(content_type: str, content: bytes) -> bool:
+    """Tell whether a body is HTML by its content type, or by its first bytes without one."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind:
+        return kind in ("text/html", "application/xhtml+xml")
+    return content.lstrip()[:200].lower().startswith((b"<!doctype html", b"<html"))
+
+
 def mended(text: str) -> str:
     """Return the text without what no XML parser takes: raw control characters, terminal
     escapes, and references to no character. Emoji written as two surrogates are joined.

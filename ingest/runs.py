@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -20,6 +20,7 @@ from ingest.discover import discover as _discover
 from ingest.errors import FetchError, RunFailed, SettingsError
 from ingest.fetch import fetch as _fetch
 from ingest.likeness import side_by_side
+from ingest.scan import scan as _scan
 from ingest.score import check as check_examples
 from ingest.score import explain
 from ingest.scout import Find, dead, scout
@@ -204,6 +205,31 @@ def backfill(
     if failed:
         raise RunFailed("; ".join(failed))
     return {**done, "slices": slices(since, until, sources, kinds)}
+
+
+scan_file = _recorded("scan", _scan)
+
+
+def scan(paths: list[str], since: str = "", until: str = "") -> dict[str, dict[str, Any]]:
+    """Read WARC files, see ingest.scan, and sift; return each one's counts by its name.
+
+    `since` and `until` are days such as 2019-01-31, half open; empty for any. What became of the
+    pages that were found stands beside what became of the records.
+    """
+    done = {}
+    for path in paths:
+        done[path] = scan_file(path, *past.days(since or str(date.min), until or str(date.max)))
+        sift()
+        done[path] |= given(f"warc:{Path(path).name}")
+    return done
+
+
+@_at_desk
+def given(desk: Desk, source: str) -> dict[str, int]:
+    """Return what became of the entries that a file gave."""
+    slices = desk.catalog.slices([source], date.min, date.max)
+    counts = desk.catalog.given([min(one.id for one in slices)])
+    return {why: many for told in counts.values() for why, many in told.items()}
 
 
 def sift_again(dry: bool, topic: Path | None = None) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import io
 import os
 import threading
 import zlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from http.client import responses
 from pathlib import Path
@@ -48,22 +49,33 @@ class Archive:
 
     def append(self, page: Page) -> Place:
         """Add a page and return its place once it is on the disk; raises StorageError."""
-        member = _record(page)
+        return self.add([record(page)], page.fetched)[0]
+
+    def add(self, records: Iterable[bytes], now: datetime) -> list[Place]:
+        """Add what `record` made of pages, and return their places once all are on the disk."""
+        places = []
         with self._lock:
             try:
-                file = self._open_for(len(member), page.fetched)
-                offset = file.tell()
-                file.write(member)
-                file.flush()
-                os.fsync(file.fileno())
+                for one in records:
+                    file = self._open_for(len(one), now)
+                    name = Path(file.name).name
+                    places.append(Place(file=name, offset=file.tell(), length=len(one)))
+                    file.write(one)
+                self._sync()
             except OSError as error:
                 raise StorageError(
                     f"the archive {self.folder} cannot be written: {error.strerror}"
                 ) from error
-            return Place(file=Path(file.name).name, offset=offset, length=len(member))
+        return places
+
+    def _sync(self) -> None:
+        if self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def _open_for(self, length: int, now: datetime) -> BinaryIO:
         if self._file and self._file.tell() + length > MAX_FILE_BYTES:
+            self._sync()
             self._file.close()
             self._file = None
         if not self._file:
@@ -91,8 +103,8 @@ class _Received(StatusAndHeaders):  # type: ignore[misc]  # warcio has no types
         return str(self).encode("latin-1", "replace") + b"\r\n"
 
 
-def _record(page: Page) -> bytes:
-    """Return one page as a gzipped record: a response, or a conversion of what its feed holds."""
+def record(page: Page) -> bytes:
+    """Return a page as a gzipped record: a response, or a conversion of what its feed holds."""
     if not page.status:  # no site's answer, and no reader of archives shall take it for one
         return _written(page, "conversion", warc_content_type=page.header("content-type"))
     headers = [

@@ -50,6 +50,7 @@ from storage.model import (
     Judgement,
     Page,
     Place,
+    Shelved,
     Story,
     Verdict,
     Waiting,
@@ -342,6 +343,14 @@ class Catalog(Lists, Slices):
         with self._read() as connection:
             return bool(connection.scalar(query))
 
+    def had(self, urls: Sequence[str]) -> set[str]:
+        """Return those of a few URLs whose entries want no page any more."""
+        e, other = schema.entry.c, schema.other_url
+        known = select(e.url).where(e.url.in_(urls), e.state != NEW)
+        named = select(other.c.url).join(schema.entry).where(other.c.url.in_(urls), e.state != NEW)
+        with self._read() as connection:
+            return {*connection.scalars(known), *connection.scalars(named)}
+
     def in_feed(self, number: int) -> InFeed | None:
         """Return the text that came with an undecided entry in its feed, if any did."""
         query = (
@@ -369,33 +378,37 @@ class Catalog(Lists, Slices):
         After the verdict its outcome is "refetched": the page that was judged stays the last
         one "fetched".
         """
+        shelved = Shelved(page=page, place=place, sha256=sha256, marks=marks)
         with self._write() as connection:
-            decided = self._state(connection, number) == DECIDED
-            connection.execute(
-                schema.fetch.insert().values(
-                    entry=number,
-                    at=page.fetched,
-                    outcome=REFETCHED if decided else FETCHED,
-                    status=page.status,
-                    final_url=page.final_url,
-                    hops=page.hops,
-                    sha256=sha256,
-                    **columns(place),
-                )
+            self._fetched(connection, number, shelved)
+
+    def _fetched(self, connection: Connection, number: int, shelved: Shelved) -> None:
+        decided, page = self._state(connection, number) == DECIDED, shelved.page
+        connection.execute(
+            schema.fetch.insert().values(
+                entry=number,
+                at=page.fetched,
+                outcome=REFETCHED if decided else FETCHED,
+                status=page.status,
+                final_url=page.final_url,
+                hops=page.hops,
+                sha256=shelved.sha256,
+                **columns(shelved.place),
             )
-            connection.execute(
-                update(schema.entry)
-                .where(schema.entry.c.id == number)
-                .values(
-                    state=DECIDED if decided else FETCHED,
-                    attempts=schema.entry.c.attempts + 1,
-                    next_try=None,
-                )
+        )
+        connection.execute(
+            update(schema.entry)
+            .where(schema.entry.c.id == number)
+            .values(
+                state=DECIDED if decided else FETCHED,
+                attempts=schema.entry.c.attempts + 1,
+                next_try=None,
             )
-            if decided:
-                self._forget(connection, number)
-            elif marks:
-                self._remember(connection, number, page.final_url, marks)
+        )
+        if decided:
+            self._forget(connection, number)
+        elif shelved.marks:
+            self._remember(connection, number, page.final_url, shelved.marks)
 
     def _remember(self, connection: Connection, number: int, url: str, marks: bytes) -> None:
         """Keep a page's marks while it is among its site's newest, by day and URL as announced.

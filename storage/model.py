@@ -145,6 +145,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shelved:
+    """A page that lies in the archive."""
+
+    page: Page  # its bytes are not needed any more
+    place: Place
+    sha256: str  # of its content
+    marks: bytes = b""  # of its lines: see ingest.furniture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """An entry on its way, with what the next verb needs of it."""
 

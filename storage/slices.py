@@ -1,23 +1,26 @@
 """What of the past was asked for: the slices of days, how far each is, and what it gave."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, fields, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, delete, func, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, case, delete, func, or_, select, update
 
 from storage import intake, schema
 from storage.answers import FETCHED, NEW, Answers
-from storage.model import Entry, Slice
+from storage.model import Entry, Shelved, Slice
 
 PLANNED, RUNNING, DONE, PARTIAL, SPLIT = "planned", "running", "done", "partial", "split"
 _S, _F, _E, _V = schema.slice.c, schema.found.c, schema.entry.c, schema.verdict.c
 _FOUND = select(func.count()).where(_F.slice == _S.id).scalar_subquery().label("found")
 _KEPT = [_S[field.name] for field in fields(Slice) if field.name != "found"]
 _SLICE = select(*_KEPT, _FOUND)
+_WAITING = select(_E.id, _E.url).where(
+    _E.url.in_(bindparam("urls", expanding=True)), _E.state == bindparam("state")
+)
 
 
 class Slices(Answers):
@@ -34,6 +37,10 @@ class Slices(Answers):
     @abstractmethod
     def _add(self, connection: Connection, table: Any, rows: Sequence[Any]) -> None:
         """Insert the rows that are not there yet."""
+
+    @abstractmethod
+    def _fetched(self, connection: Connection, number: int, shelved: Shelved) -> None:
+        """Record that an entry's page lies in the archive."""
 
     def ways(self) -> dict[str, dict[str, str]]:
         """Return the ways into the past of each feed, address by name; "": asked, and not there."""
@@ -88,10 +95,12 @@ class Slices(Answers):
         now: datetime,
         leased: datetime,
         after: Callable[[int, int], Slice],
+        pages: Mapping[str, Shelved] | None = None,
     ) -> Slice | None:
         """Take in a step's entries, and what the slice is `after` it, in one transaction.
 
         `after` is given how many entries the slice has found, and how many of these by this step.
+        `pages`, by their entries' URLs, are the ones that came along and lie in the archive.
         Returns None, and changes nothing, when somebody else has the slice by now.
         """
         with self._write() as connection:
@@ -103,6 +112,9 @@ class Slices(Answers):
             before = connection.scalar(many) or 0
             entered = intake.gather(connection, self._add, entries, now)
             self._add(connection, schema.found, [{"slice": number, "entry": n} for n in entered])
+            wait = {"urls": list(pages or ()), "state": NEW}
+            for at, url in connection.execute(_WAITING, wait).all():
+                self._fetched(connection, at, (pages or {})[url])
             found = connection.scalar(many) or 0
             one = replace(after(found, found - before), found=found)
             if one.state not in (PLANNED, RUNNING):

@@ -10,6 +10,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,12 +98,11 @@ class Piece:
             while found >= 0:
                 if not self._zipped:
                     return at + found + 2
-                try:
-                    begins = isal_zlib.decompressobj(31).decompress(window[found:][:CHUNK], 7)
-                except _DAMAGE:
-                    begins = b""
-                if begins == _PLAIN or (begins and _PLAIN.startswith(begins)):
-                    return at + found
+                file.seek(at + found)
+                with suppress(_DAMAGE):
+                    begins = isal_zlib.decompressobj(31).decompress(file.read(1024), len(_PLAIN))
+                    if begins == _PLAIN:
+                        return at + found
                 found = window.find(sign, found + 1)
             at += WINDOW
         return self._end

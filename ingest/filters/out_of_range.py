@@ -5,6 +5,8 @@ from datetime import date
 from ingest.dates import LONDON
 from ingest.filters.case import Case
 
+ALWAYS = (date.min, date.max)
+
 
 def day_of(case: Case) -> date | None:
     """Return the day by which a story is judged: its own, else the one its source gave."""
@@ -19,11 +21,11 @@ def out_of_range(case: Case) -> str | None:
 
     And with one of the past that is of no day that was asked for. Windows are half open. A story
     without any date passes where a poll saw it, since a date is no reason to lose a story that
-    has none; one of the past may be of any time, and does not.
+    has none; one of the past may be of any time, and passes only where any was asked for.
     """
     day = day_of(case)
     if case.windows is not None and not any(
-        day and since <= day < until for since, until in case.windows
+        since <= day < until if day else (since, until) == ALWAYS for since, until in case.windows
     ):
         return f"date={day} ({case.story.date_source or 'feed'}) is of no day asked for"
     since, until = case.topic.since, case.topic.until

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from storage.archive import Archive, _record
+from storage.archive import Archive, record
 from storage.errors import StorageError
 from storage.model import Page, Place
 from tests.builders import PAGE
@@ -17,7 +17,7 @@ ARCHIVE = Archive(Path(FOLDER.name))
 
 
 def seeds() -> list[bytes]:
-    page = _record(PAGE)
+    page = record(PAGE)
     written = b"\1" + gzip.decompress(page)
     coded = b"\2Content-Encoding: gzip\nX-Odd: caf\xe9\n\n<p>text</p>"
     return [written, b"\0\0\7\1" + b"a", coded, *(b"\2" + s for s in said_in("test_archive"))]
@@ -28,7 +28,7 @@ def run(data: bytes) -> None:
     kind, data = data[:1], data[1:]
     if kind == b"\0":
         place = int.from_bytes(data[:2])
-        good = _record(PAGE)
+        good = record(PAGE)
         place %= len(good)
         with suppress(StorageError):
             assert read(good[:place] + data[2:] + good[place + len(data[2:]) :]) == PAGE
@@ -39,7 +39,7 @@ def run(data: bytes) -> None:
             read(data)
     else:
         page = told(data)
-        assert read(_record(page)) == page
+        assert read(record(page)) == page
 
 
 def told(data: bytes) -> Page:
