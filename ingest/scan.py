@@ -67,7 +67,7 @@ def scan(
     """Read a file from where it was left; return what became of its records, of all of them.
 
     `records` is the sum of `pages`, those that the archive now has, and of each reason why
-    others are none: `off_topic`, `not_html`, `not_200`, `corrupt` and so on. `found` are entries.
+    others are none: `no_word` of the topic, `not_html`, `corrupt` and so on. `found` are entries.
     The window, whole days in UTC and half open, is for the stories' own dates; `piece` is in
     bytes; `workers` are another's to close, one call at a time. Raises
     SettingsError without a file, RunFailed when no record can be read or another run reads it.

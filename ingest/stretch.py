@@ -77,7 +77,7 @@ def _find(response: Response, topic: Topic, most: int) -> Find | str:
     if not kind and not is_html(kind, body):
         return "not_html"
     if not topic.prefilter.passes(body):
-        return "off_topic"
+        return "no_word"
     try:
         url = canonical(response.url, topic.tracking)
     except ValueError:

@@ -118,7 +118,7 @@ def test_a_file_gives_its_pages_on_the_topic_and_tells_what_all_others_are(home:
 
     assert urls == {"http://a.example/0", "http://a.example/1"}
     assert counts == {
-        "records": 9, "pages": 2, "found": 2, "not_responses": 2, "off_topic": 1, "revisits": 1,
+        "records": 9, "pages": 2, "found": 2, "not_responses": 2, "no_word": 1, "revisits": 1,
         "not_200": 1, "truncated": 1, "not_html": 1,
     }  # fmt: skip
     with home.desk() as desk:
