@@ -45,6 +45,8 @@ _DROPPED = re.compile(
     "|<(?:wbr|WBR)[^<>]*>|<!--[^<>]*-->"
 )
 _PHRASE, _DISGUISE = 0, 1
+NEAR = 5_000  # bytes about a disguised word in which the rest of its phrase is looked for
+MANY = 50  # disguises; with more the whole page is looked at
 
 
 class Sieve:
@@ -63,7 +65,7 @@ class Sieve:
         database.compile(
             expressions=[source.encode() for source in sources],
             ids=[_PHRASE, *[_DISGUISE] * len(disguises)],
-            flags=[flags | hyperscan.HS_FLAG_SINGLEMATCH] * len(sources),
+            flags=[flags] * len(sources),
         )
         return database
 
@@ -73,21 +75,28 @@ class Sieve:
         Between words may be markup; a word may hold what is not seen and have letters written
         as references, in any charset that the Web has. A tag within a word breaks it.
         """
-        found = self._found(page)
-        if found == {_DISGUISE}:
-            return _PHRASE in self._found(_shown(page).encode(errors="replace"))
-        return bool(found)
+        ends = self._found(page)
+        if ends:
+            near = [page[max(0, end - NEAR) : end + NEAR] for end in ends]
+            some = b"\n".join(near) if sum(map(len, near)) < len(page) else page
+            ends = self._found(_shown(some).encode(errors="replace"))
+        return ends != []  # in doubt it passes
 
-    def _found(self, page: bytes) -> set[int]:
-        found = set[int]()
+    def _found(self, page: bytes) -> list[int] | None:
+        """Return None where a phrase stands in bytes, else the ends of what may hide one."""
+        ends, phrase = list[int](), False
 
-        def told(which: int, *_: object) -> bool:
-            found.add(which)
-            return which == _PHRASE  # enough: ends the scan
+        def told(which: int, start: int, end: int, *_: object) -> bool:
+            nonlocal phrase
+            phrase = which == _PHRASE
+            ends.append(end)
+            return phrase or len(ends) == MANY
 
         with self._lock, suppress(hyperscan.ScanTerminated):  # the database has one scratch
             self._phrases.scan(page, match_event_handler=told)
-        return found
+        if len(ends) == MANY:
+            ends = [len(page) // 2] * (len(page) // NEAR + 1)  # all of it
+        return None if phrase else ends
 
 
 def _shown(page: bytes) -> str:
