@@ -90,7 +90,7 @@ def stories(
     )  # fmt: skip
     return {
         "stories": found[:SCREEN],
-        "more": found[SCREEN - 1]["number"] if len(found) > SCREEN else None,
+        "more": found[SCREEN - 1]["place"] if len(found) > SCREEN else None,
         "sources": known,
     }
 

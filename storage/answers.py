@@ -77,8 +77,8 @@ class Answers(ABC):
         story: list[dict[str, Any]] = []
         one: str | int | None = reference
         if isinstance(reference, str):
-            number = int(reference) if reference.isdecimal() else None
-            by_name = or_(s.name == reference, s.number == number)
+            decimal = reference.isdecimal()
+            by_name = s.number == int(reference) if decimal else s.name == reference
             story = self._rows(select(schema.story).where(by_name))
             one = story[0]["entry"] if story else None
         if one is not None:
@@ -138,7 +138,11 @@ class Answers(ABC):
         """Return the reasons of each feed's latest entries with a verdict, `most` of each."""
         e, v, f = schema.entry.c, schema.verdict.c, schema.feed.c
         of_one = select(v.reason).join_from(schema.entry, schema.verdict)
-        of_one = of_one.where(e.source == bindparam("of"), e.live).order_by(e.id.desc()).limit(most)
+        of_one = (
+            of_one.where(e.source == bindparam("of"), e.live.is_(True))
+            .order_by(e.id.desc())
+            .limit(most)
+        )
         found: dict[str, list[str]] = {}
         with self._read() as connection:  # feed by feed: the index gives each its latest
             for url in connection.scalars(select(f.url).where(f.listed)).all():

@@ -31,11 +31,15 @@ class Lists(Answers):
         before: int | None = None,
         most: int = 30,
     ) -> list[dict[str, Any]]:
-        """Return the newest stories, from those `before` that number on; those asked for only.
+        """Return the newest stories, going on from the row whose `place` is `before`.
 
         They have all words and "phrases" of `said`, are of one of the sources, and appeared on
-        those days, both included.
+        those days, both included. The newest have the highest number; of one source, the entry
+        that was seen last.
         """
+        wanted = None if sources is None else list(sources)
+        if wanted == []:
+            return []
         query = select(_S.number, _S.name, _S.title, _S.url, _S.published, _S.words, _S.added)
         query = query.add_columns(_E.source, _E.id.label("entry"))
         query = query.outerjoin_from(schema.story, schema.entry, _E.id == _S.entry)
@@ -45,11 +49,14 @@ class Lists(Answers):
                 found = search.having(said, connection.dialect.name).subquery()
                 query, order = query.join(found, found.c.number == _S.number), found.c.number
             query = query.where(_S.withdrawn.is_(None))
-            query = query if sources is None else query.where(_E.source.in_(list(sources)))
+            if wanted is not None:
+                query = query.where(_E.source.in_(wanted))
+                order = _E.id if len(wanted) == 1 and not search.phrases(said) else order
             query = query if since is None else query.where(_S.published >= since)
             query = query if until is None else query.where(_S.published <= until)
             query = query if before is None else query.where(order < before)
-            rows = connection.execute(query.order_by(order.desc()).limit(most)).mappings()
+            query = query.add_columns(order.label("place")).order_by(order.desc()).limit(most)
+            rows = connection.execute(query).mappings()
             return [dict(row) for row in rows]
 
     def list_entries(

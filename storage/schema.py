@@ -148,6 +148,12 @@ entry = Table(
     Index("entry_by_hash", "source", "hash"),
     Index("entry_by_source", "source", "id"),
 )
+_LIVE = entry.c.live.is_(True)
+# A feed's latest, however much of its past came after: see Answers.reasons.
+Index(
+    "entry_by_poll", entry.c.source, entry.c.id,
+    sqlite_where=_LIVE, postgresql_where=_LIVE,
+)  # fmt: skip
 
 # Under which other URLs its own source announced an entry: before or after a move.
 other_url = Table(

@@ -59,7 +59,7 @@ def test_stories_come_newest_first_and_the_list_goes_on_where_it_ended(catalog: 
     first = catalog.list_stories(most=2)
 
     assert [row["title"] for row in first] == ["Story 2", "Story 1"]
-    assert titles(catalog, before=first[-1]["number"], most=2) == ["Story 0"]
+    assert titles(catalog, before=first[-1]["place"], most=2) == ["Story 0"]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,10 @@ def test_no_question_is_an_error(catalog: Catalog) -> None:
 
 
 def test_stories_are_listed_by_source_and_day(catalog: Catalog) -> None:
+    (first, _) = catalog.list_stories(sources=[A])
+
     assert titles(catalog, sources=[A]) == ["Story 2", "Story 0"]
+    assert titles(catalog, sources=[A], before=first["place"]) == ["Story 0"]
     assert titles(catalog, sources=[]) == []
     assert titles(catalog, since=date(2026, 3, 2), until=date(2026, 3, 2)) == ["Story 1"]
     assert titles(catalog, said="budget", sources=[A], until=date(2026, 3, 1)) == ["Story 0"]
