@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from ingest.errors import Fault
 from ingest.likeness import side_by_side
 from ingest.sift import reread
 from storage.corpus import parse
+from storage.errors import StorageError
 from storage.model import KEPT, Story
 
 SCREEN = 30  # rows
@@ -64,7 +66,10 @@ def _disk(desk: Desk) -> dict[str, int]:
     folder = desk.settings.archive
     pages = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     latest = desk.catalog.list_stories(most=SAMPLE)
-    sizes = [len(desk.corpus.read(one["name"])) for one in latest]
+    sizes = []
+    for one in latest:
+        with suppress(StorageError):  # a file that is gone is for `newsdesk verify` to tell
+            sizes.append(len(desk.corpus.read(one["name"])))
     stories = desk.catalog.stories_kept() * sum(sizes) // max(len(sizes), 1)
     return {"catalog": desk.catalog.bytes(), "archive": pages, "corpus, about": stories}
 

@@ -164,7 +164,7 @@ def _plot(days: Mapping[date, Mapping[str, int]], begin: date, end: date, months
     bars = pygal.StackedBar(
         width=900, height=300, margin=4, spacing=6, js=(), css=(), show_minor_x_labels=False,
         truncate_legend=24, legend_at_bottom=True, legend_at_bottom_columns=4, legend_box_size=12,
-        no_data_text="no stories appeared on these days", order_min=0,
+        no_data_text="no stories appeared on these days", order_min=0, truncate_label=-1,
     )  # fmt: skip
     bars.x_labels = [f"{day:%b %Y}" if months else f"{day:%d %b}" for day in labels]
     bars.x_labels_major = bars.x_labels[::every]

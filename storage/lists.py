@@ -14,6 +14,7 @@ from storage import schema, search
 from storage.answers import FETCHED, NEW, Answers
 from storage.model import KEPT
 
+NEAR = 4000  # stories; of a word that fewer than one in a hundred has, all are soon looked up
 _S, _E, _V = schema.story.c, schema.entry.c, schema.verdict.c
 _NAMED = (_E.id, _E.url, _E.source, _E.published, _E.first_seen)
 
@@ -37,27 +38,36 @@ class Lists(Answers):
         those days, both included. The newest have the highest number; of one source, the entry
         that was seen last.
         """
-        wanted = None if sources is None else list(sources)
+        wanted, words = None if sources is None else list(sources), search.phrases(said)
         if wanted == []:
             return []
         query = select(_S.number, _S.name, _S.title, _S.url, _S.published, _S.words, _S.added)
         query = query.add_columns(_E.source, _E.id.label("entry"))
         query = query.outerjoin_from(schema.story, schema.entry, _E.id == _S.entry)
-        order: ColumnElement[int] = _S.number
+        query = query.where(_S.withdrawn.is_(None))
+        query = query if wanted is None else query.where(_E.source.in_(wanted))
+        query = query if since is None else query.where(_S.published >= since)
+        query = query if until is None else query.where(_S.published <= until)
+        of_one = wanted is not None and len(wanted) == 1 and not words
+        order: ColumnElement[int] = _E.id if of_one else _S.number
+        query = query if before is None else query.where(order < before)
+        query = query.add_columns(order.label("place")).order_by(order.desc()).limit(most)
         with self._read() as connection:
-            if search.phrases(said):
-                found = search.having(said, connection.dialect.name).subquery()
-                query, order = query.join(found, found.c.number == _S.number), found.c.number
-            query = query.where(_S.withdrawn.is_(None))
-            if wanted is not None:
-                query = query.where(_E.source.in_(wanted))
-                order = _E.id if len(wanted) == 1 and not search.phrases(said) else order
-            query = query if since is None else query.where(_S.published >= since)
-            query = query if until is None else query.where(_S.published <= until)
-            query = query if before is None else query.where(order < before)
-            query = query.add_columns(order.label("place")).order_by(order.desc()).limit(most)
-            rows = connection.execute(query).mappings()
-            return [dict(row) for row in rows]
+            if not words:
+                return [dict(row) for row in connection.execute(query).mappings()]
+            # A common word has a screenful among the latest. Of a rarer one all are looked up,
+            # from the index and not by going through the stories as PostgreSQL would.
+            index = search.having(said, connection.dialect.name)
+            number = index.selected_columns.number
+            top = before or (connection.scalar(select(func.max(_S.number))) or 0) + 1
+            near = index.where(number >= top - NEAR, number < top).cte("found")
+            every = index.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+            for found in (near, every):
+                had = query.join(found, found.c.number == _S.number)
+                rows = [dict(row) for row in connection.execute(had).mappings()]
+                if len(rows) == most:
+                    break
+            return rows
 
     def list_entries(
         self,

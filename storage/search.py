@@ -66,7 +66,8 @@ def having(said: str, dialect: str) -> Select[tuple[int]]:
     """Return the query for the numbers of the stories that have all words and phrases."""
     index, asked = _INDEX.c, phrases(said)
     if dialect == "sqlite":
-        number = index.rowid.label("number")
-        return select(number).where(literal_column("story_words").bool_op("MATCH")(asked))
+        return select(index.rowid.label("number")).where(
+            literal_column("story_words").bool_op("MATCH")(asked)
+        )
     words = func.websearch_to_tsquery(_ENGLISH, asked)
     return select(index.number).where(index.words.bool_op("@@")(words))

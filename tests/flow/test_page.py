@@ -101,6 +101,8 @@ def fill(folder: Path, site: NewsSite) -> Home:
         discover(desk)
         fetch(desk)
         sift(desk)
+    with feeds.open("a") as file:  # not asked yet
+        file.write(f'[[feed]]\nurl = "{site.url("/new")}"\ntitle = "The Newest"\n')
     return home
 
 
