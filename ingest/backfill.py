@@ -27,9 +27,11 @@ log = structlog.get_logger(__name__)
 
 MAX_STEPS = 2_000  # of a pass; ours: 20,000 entries where a page has ten
 MAX_PASSES = 4  # ours: who publishes faster than we read four times is told, not believed
+LONGEST_REST = timedelta(hours=1)  # of a slice whose source asks to be left alone
 TRIES = 3  # of a slice in a run, where what hinders it may pass
 PAUSE = timedelta(seconds=5)  # before slices are looked at again that failed, or another run has
 ENDS = ("kept", "duplicate", "off_topic", "out_of_range", "waiting", "other")
+MISSED = "missed: "  # begins the reason of a slice whose source has a part that cannot be had
 LEASE = timedelta(minutes=4)  # more than a turn's wait (pace.MAX_CRAWL_DELAY) and its deadline
 
 
@@ -140,7 +142,9 @@ def after(one: Slice, step: Step, found: int, fresh: int, shifts: bool) -> Slice
     total = one.total if one.total in (None, step.total) else -1
     total = step.total if one.steps == 0 else total
     one = replace(one, cursor=step.cursor, steps=one.steps + 1, fresh=one.fresh + fresh)
-    one = replace(one, total=total, reason=step.detail)
+    told = one.reason if one.reason.startswith(MISSED) else ""
+    told = f"{MISSED}{step.missed}" if step.missed else told
+    one = replace(one, total=total, reason=told or step.detail)
     if step.cursor and one.steps < MAX_STEPS:
         return one
     if step.cursor:
@@ -148,7 +152,8 @@ def after(one: Slice, step: Step, found: int, fresh: int, shifts: bool) -> Slice
     one = replace(one, passes=one.passes + 1)
     if one.fresh == 0 or found == total or (total is None and not shifts):
         short = f"found={found} of {total}" if total not in (None, -1, found) else ""
-        return replace(one, state=DONE, reason="; ".join(filter(None, (short, step.detail))))
+        reason = "; ".join(filter(None, (short, one.reason)))
+        return replace(one, state=PARTIAL if told else DONE, reason=reason)
     if one.passes == MAX_PASSES:
         return replace(one, state=PARTIAL, reason=f"shifted: new ones in {MAX_PASSES} passes")
     return replace(one, steps=0, fresh=0)
@@ -176,7 +181,8 @@ def probe(desk: Desk, feed: Feed, name: str) -> str:
     except FetchError as error:
         if error.fault.passing:
             raise
-    desk.catalog.save_way(feed.url, name, address)
+    if desk.guardian_key or not WAYS[name].needs_key:
+        desk.catalog.save_way(feed.url, name, address)
     return address
 
 
@@ -333,7 +339,12 @@ def _stepped(desk: Desk, wanted: Range, feed: Feed, one: Slice, holder: str) -> 
             then = replace(_afresh(one), way=name, state=RUNNING, reason=reason)
             return _put(desk, one, holder, then)
     except FetchError as error:
-        return _put(desk, one, holder, replace(one, state=PLANNED, reason=str(error)))
+        then, now = replace(one, reason=str(error)), desk.now()
+        if not error.retry_after:
+            return _put(desk, one, holder, replace(then, state=PLANNED))
+        until = now + min(error.retry_after, LONGEST_REST)  # nobody takes it before
+        desk.catalog.stepped(one.id, holder, (), now, until, lambda found, fresh: then)
+        return replace(then, state=PLANNED)
     now = desk.now()
     entries = [
         replace(entry, published=clamped(entry.published, now), updated=clamped(entry.updated, now))

@@ -6,13 +6,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
 from ingest import feedlist, topics
 from ingest.errors import Fault, FetchError
-from ingest.reading import Reading, nothing_read, read
 from ingest.secrets import Secrets
 from ingest.settings import Settings
 from ingest.topics import Topic
@@ -25,6 +24,9 @@ from storage.archive import Archive
 from storage.catalog import Catalog
 from storage.corpus import FileCorpus, open_corpus
 from storage.model import Feed, HostState, Page
+
+if TYPE_CHECKING:
+    from ingest.reading import Reading
 
 Step = TypeVar("Step")
 GUARDIAN = "https://content.guardianapis.com/search"  # the only place its key is sent to
@@ -46,7 +48,7 @@ class Desk:
         now: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], None] = time.sleep,
         watch: Callable[[str, int, int], None] = lambda verb, done, total: None,
-        readers: Workers[Reading] | None = None,
+        readers: "Workers[Reading] | None" = None,
     ) -> None:
         """Take the clock, the way to wait, and who is told `verb, steps done, steps in all`.
 
@@ -83,8 +85,10 @@ class Desk:
         return topics.load(self.settings.topic)
 
     @cached_property
-    def readers(self) -> Workers[Reading]:
+    def readers(self) -> "Workers[Reading]":
         """The child processes that read pages; for one thread at a time."""
+        from ingest.reading import nothing_read, read  # numpy and more, which only sift needs
+
         return self._readers or self._open.enter_context(Workers(read, nothing_read))
 
     @cached_property

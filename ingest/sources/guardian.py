@@ -40,6 +40,7 @@ class Guardian(Way):
     search: ClassVar[str] = "https://content.guardianapis.com/search"
     site: ClassVar[str] = "https://www.theguardian.com/"
     per_step = MOST
+    needs_key = True
 
     def offered(self) -> str | None:
         """Ask how much there is of the feed's section or tag; without a key nothing.

@@ -65,7 +65,7 @@ class Sitemaps(Way):
         at = _At(*json.loads(cursor)) if cursor else _At([(canonical(root), 0, "")])
         (url, depth, after), *queue = at.queue
         places: list[Located] = []
-        detail, is_index = f"{url}: ", False
+        missed, is_index = "", False
         try:
             is_index, found = self._read(url)
             for place in found:
@@ -74,7 +74,7 @@ class Sitemaps(Way):
             passing = isinstance(error, FetchError) and error.fault.passing
             if passing or not (places or queue or at.used):
                 raise
-            detail += f"{error}; "
+            missed = str(error)
         met, used, entries = at.met, at.used, tuple[Entry, ...]()
         if is_index:
             met = met if after else [*met, digest(url)]
@@ -87,7 +87,8 @@ class Sitemaps(Way):
         return Step(
             entries=entries,
             cursor=json.dumps(_At(queue, met, used)) if queue else "",
-            detail=f"{detail}{len(places)} URLs, {len(entries)} taken",
+            detail=f"{url}: {len(places)} URLs, {len(entries)} taken",
+            missed=missed,
         )
 
     def _read(self, url: str) -> Sitemap:

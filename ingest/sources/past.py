@@ -56,6 +56,7 @@ class Step:
     cursor: str = ""  # where the walk goes on, as the way itself writes it; "" at its end
     total: int | None = None  # entries the source says it has for this walk, margin and all
     detail: str = ""  # what a person should know of this step
+    missed: str = ""  # what cannot be had for good: the slice stays partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Way(ABC):
     per_step: ClassVar[int] = 100  # entries a step gives, for estimates
     shifts: ClassVar[bool] = False  # entries may change pages while we read: read again until
     # a pass brings nothing new, or until as many were found as the source says there are
+    needs_key: ClassVar[bool] = False
     opt_in: ClassVar[bool] = False  # only where a person asks for it by name
 
     @abstractmethod

@@ -96,8 +96,7 @@ def test_every_setting_can_be_given(name: str) -> None:
 
     given = {variable for variable in SERVICES[name]["environment"] if variable.startswith("NEWS_")}
 
-    to_come = {"NEWS_GUARDIAN_KEY"}  # its line is asked for, docs/decisions/018; then drop this
-    assert given | to_come == {f"NEWS_{field.upper()}" for field in Settings.model_fields}
+    assert given == {f"NEWS_{field.upper()}" for field in Settings.model_fields}
 
 
 def test_log_servers_are_off() -> None:
