@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ingest import logs, runs
+from ingest.backfill import ENDS
 from ingest.errors import RunFailed
 from storage.errors import NewsError
 
@@ -37,6 +38,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Row = dict[str, Any]
 PATIENCE = 2.0  # seconds until a bar is shown
+SLICE = "source, way, from=since, to=until"
 WORST = 10  # feeds named in `status`
 COLOURS = {"well": "green", "new": "dim", "disabled": "dim"} | dict.fromkeys(
     ("gone", "unreachable", "unparseable"), "red"
@@ -48,9 +50,15 @@ NOT_DONE = 2
 OPTIONS: Mapping[str, Any] = {
     "ask_all": typer.Option("--all", help="Ask feeds that are not due, too."),
     "again": typer.Option(
-        "--again", help="Judge every page in the archive anew; tell what differs."
+        "--again", help="Judge every page in the archive anew; walk slices that are done."
     ),
-    "dry_run": typer.Option("--dry-run", help="With --again: tell, and change nothing."),
+    "dry_run": typer.Option("--dry-run", help="Tell what would be done; ask and change nothing."),
+    "since": typer.Option("--from", help="The first day, such as 2019-01-31; days are UTC's."),
+    "until": typer.Option("--to", help="The day after the last."),
+    "sources": typer.Option("--source", help="A feed's URL; may be repeated. Else every feed."),
+    "kinds": typer.Option(
+        "--kind", help="A way into the past; may be repeated. Else what each source offers."
+    ),
     "reference": typer.Argument(
         help="A URL, a story's file or its number; to explain, any text file."
     ),
@@ -351,8 +359,24 @@ def _differences(differences: Sequence[str]) -> None:
 
 def _checks(answers: Sequence[Row]) -> None:
     worked = [_in("green" if one["works"] else "red", one["outcome"]) for one in answers]
-    rows = [one | {"outcome": how} for one, how in zip(answers, worked, strict=True)]
-    _rows(rows, "feed=url, outcome, entries, newest, =detail")
+    rows = [
+        one | {"outcome": how, "ways": ", ".join(one["ways"])}
+        for one, how in zip(answers, worked, strict=True)
+    ]
+    _rows(rows, "feed=url, outcome, entries, newest, into its past=ways, =detail")
+
+
+def _backfilled(done: Row) -> None:
+    if "walk" in done:
+        _rows(done["slices"], f"{SLICE}, state, found, {', '.join(ENDS)}, =reason")
+        _verbs({verb: counts for verb, counts in done.items() if verb != "slices"})
+        return
+    _rows(done["slices"], f"{SLICE}, entries, requests", none="there is nothing left to walk")
+    _say(f"{done['requests']} requests, {done['hours']} hours for {done['host'] or 'nobody'}")
+    for url in done["no_way"]:
+        _say("offers no way into its past:", url)
+    for url in done["unknown"]:
+        _say("not asked yet, `newsdesk feeds check` does:", url)
 
 
 def _finds(found: Row) -> None:
@@ -421,6 +445,15 @@ def _opml(file: Path | None = None) -> Row:
     return {"file": str(file)}
 
 
+@wraps(runs.backfill)
+def _backfill(**given: Any) -> Row:
+    try:
+        return runs.backfill(**given)
+    except KeyboardInterrupt:
+        err.print("stopped; the same command goes on from here")
+        raise
+
+
 def _written(done: Row) -> None:
     sys.stdout.write(done["opml"]) if "opml" in done else _pairs(done)
 
@@ -435,6 +468,9 @@ _of_app(
     "scan", runs.scan, "Take the pages on the topic out of WARC files; goes on where it was.",
     _verbs,
 )  # fmt: skip
+_of_app(
+    "backfill", _backfill, "Walk the days of a source's past, fetch their pages, sift.", _backfilled
+)
 _of_app("adopt", runs.adopt, "Take up the files that people put into the corpus folder.", _pairs)
 _of_app(
     "decide", runs.decide,

@@ -1,9 +1,7 @@
 """A site with a past, a way into it, and workers that walk it: `python -m tests.pastsite ...`."""
 
 import json
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,6 +161,5 @@ if __name__ == "__main__":
             sys.argv[1:2] = []
             cli.main()
         else:
-            if len(sys.argv) > 3:  # seconds after which it is killed
-                threading.Timer(float(sys.argv[3]), signal.raise_signal, [signal.SIGKILL]).start()
-            print(json.dumps(runs.backfill(sys.argv[1], sys.argv[2]), default=str))
+            runs.walk(sys.argv[1], sys.argv[2])
+            runs.fetch(live=False)

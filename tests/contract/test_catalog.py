@@ -1,9 +1,7 @@
 """What every catalog promises, on SQLite and on PostgreSQL."""
 
-import os
 import sqlite3
 import threading
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine, create_engine, event
 
 from storage import schema
 from storage.catalog import LEARNT, Catalog
@@ -32,26 +29,8 @@ from storage.model import (
 )
 from tests.builders import ENTRY, FINGERPRINT, NOON, PAGE, STORY
 
-POSTGRES = os.environ.get("NEWS_TEST_POSTGRES")
 FEED = Feed(url=ENTRY.source, title="News")
 PLACE = Place(file="a.warc.gz", offset=0, length=10)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'catalog.sqlite'}"
-        return
-    if not POSTGRES:
-        pytest.skip("NEWS_TEST_POSTGRES is not set; .ci/run starts a server and sets it")
-    name = f"news_{uuid.uuid4().hex}"
-    server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from storage.catalog import Catalog
 from storage.model import Feed, FeedState, Judgement, Verdict
 from storage.search import phrases
 from tests.builders import ENTRY, FINGERPRINT, NOON, STORY
-from tests.contract.test_catalog import url  # noqa: F401
 
 A, B = "http://a.example/feed", "http://b.example/feed"
 HOUR = timedelta(hours=1)
@@ -24,7 +23,7 @@ TEXTS = (
 
 
 @pytest.fixture
-def catalog(url: str) -> Iterator[Catalog]:  # noqa: F811
+def catalog(url: str) -> Iterator[Catalog]:
     """Three stories, two of feed A, and two entries of feed B that were refused."""
     with Catalog(url) as catalog:
         catalog.list_feeds([Feed(url=A, title="A"), Feed(url=B, title="B")])
