@@ -24,6 +24,13 @@ def _networks(value: str) -> Networks:
     return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
 
 
+def _from_file(value: str) -> str:
+    try:
+        return Path(value).read_text().strip() if value.startswith("/") else value
+    except OSError as error:
+        raise ValueError(error.strerror) from error
+
+
 class Settings(BaseModel):
     """Every NEWS_* setting, its default and what it is for."""
 
@@ -47,7 +54,9 @@ class Settings(BaseModel):
     fetch_deadline: float = Field(
         30.0, gt=0, le=3600, description="seconds for one request, redirects and all"
     )
-    guardian_key: str = Field("", description="key of the Guardian Open Platform, for its archive")
+    guardian_key: Annotated[str, BeforeValidator(_from_file)] = Field(
+        "", description="key of the Guardian Open Platform, for its archive, or the file it is in"
+    )
 
     @field_validator("user_agent")
     @classmethod

@@ -18,6 +18,7 @@ secret postgres_password 24
 secret fernet_key 32
 secret jwt_secret 64
 secret api_secret_key 64
+[ -e state/secrets/guardian_key ] || : >state/secrets/guardian_key # yours, if you have one
 [ -s state/secrets/pgpass ] ||
     printf 'postgres:*:*:newsdesk:%s\n' "$(cat state/secrets/postgres_password)" \
         >state/secrets/pgpass

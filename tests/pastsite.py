@@ -54,11 +54,15 @@ class PastSite(NewsSite):
         self.total = True  # it says how many there are
         self.more: bool | None = None  # says so whatever there is
         self.fails: list[int] = []  # statuses of the next answers
+        self.busy = 0  # how many answers ask for ten minutes' rest first
         super().__init__()
 
     def shown(self, path: str) -> Any:
         parts = urlsplit(path)
         if parts.path == "/archive" and parts.query:
+            if self.busy:
+                self.busy -= 1
+                return Reply(status=503, headers={"Retry-After": "600"})
             if self.fails:
                 return Reply(status=self.fails.pop(0))
             return self._page({name: one for name, (one,) in parse_qs(parts.query).items()})

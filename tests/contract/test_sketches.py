@@ -1,44 +1,27 @@
 """What the index of sketches promises, on SQLite and on PostgreSQL."""
 
-import os
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, MetaData, create_engine, func, select, text
+from sqlalchemy import Connection, Engine, MetaData, create_engine, func, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateTable
 
 from storage import sketches
 
-POSTGRES = os.environ.get("NEWS_TEST_POSTGRES")
 METADATA = MetaData()
 POSTING = sketches.define(METADATA)
 LONG = (-(2**63), -7, 0, 11, 2**63 - 1)  # a sketch at the limits of 64 bits, signed
 HOT = 5
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        engine = create_engine(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
-        METADATA.create_all(engine)
-        yield engine
-        engine.dispose()
-        return
-    if not POSTGRES:
-        pytest.skip("NEWS_TEST_POSTGRES is not set; .ci/run starts a server and sets it")
-    schema = f"sketches_{uuid.uuid4().hex}"
-    server = create_engine(POSTGRES, connect_args={"options": f"-c search_path={schema}"})
-    with server.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-        METADATA.create_all(connection)
-    yield server
-    with server.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    server.dispose()
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    engine = create_engine(url)
+    METADATA.create_all(engine)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

@@ -238,6 +238,19 @@ def test_a_pager_without_end_ends_as_partial(
         assert (one.state, one.reason) == ("partial", "endless: 7 steps and no end")
 
 
+def test_a_slice_rests_as_long_as_its_source_asks(site: PastSite, home: Home) -> None:
+    clock = Clock()
+    site.stories = told([datetime(2016, 2, 3, 12, tzinfo=UTC)])
+    site.busy = 1
+
+    with home.desk(clock) as desk:
+        walked(desk, date(2016, 2, 1), date(2016, 2, 8))
+        (one,) = slices(desk, date(2016, 2, 1), date(2016, 2, 8))
+
+    assert one.state == "done"
+    assert clock.time >= Clock().time + timedelta(seconds=600)
+
+
 def test_a_site_that_is_down_is_asked_again_and_then_by_the_next_run_from_there(
     site: PastSite, home: Home
 ) -> None:

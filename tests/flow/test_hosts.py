@@ -1,6 +1,5 @@
 """Many workers, one catalog: a host is asked one request at a time, and never within its gap."""
 
-import os
 import subprocess
 import sys
 import time
@@ -10,8 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
 
 from ingest.desk import LEASE_SLACK, Desk
 from ingest.discover import discover
@@ -19,10 +16,10 @@ from ingest.errors import Fault, FetchError
 from ingest.fetch import fetch
 from ingest.settings import read
 from storage.model import HostState
+from tests.databases import SERVER, database
 from tests.home import Clock, Home, rss
 from tests.newssite import NewsSite, Reply
 
-POSTGRES = os.environ.get("NEWS_TEST_POSTGRES")
 GAP = 0.1  # seconds
 STORY = "<article><h1>One</h1><p>" + "Councils and hospitals plan care. " * 40 + "</p></article>"
 
@@ -44,17 +41,10 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
     if request.param == "sqlite":
         yield Home(tmp_path, NEWS_HOST_GAP=str(GAP))
         return
-    if not POSTGRES:
+    if not SERVER:
         pytest.skip("NEWS_TEST_POSTGRES is not set; .ci/run starts a server and sets it")
-    name = f"news_{os.urandom(8).hex()}"
-    server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    url = make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
-    yield Home(tmp_path, NEWS_HOST_GAP=str(GAP), NEWS_CATALOG=url)
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    with database() as url:
+        yield Home(tmp_path, NEWS_HOST_GAP=str(GAP), NEWS_CATALOG=url)
 
 
 def asker(home: Home, *urls: str) -> "subprocess.Popen[bytes]":

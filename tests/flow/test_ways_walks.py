@@ -363,7 +363,7 @@ def test_indexes_within_indexes_are_read_file_by_file_and_each_once(site: Pager,
 
     assert site.paths() == ["/index.xml", "/a.xml", "/gone.xml", "/inner.xml", "/b.xml.gz"]
     assert [len(step.entries) for step in steps] == [0, 2, 0, 0, 2]
-    assert "gone: status=410" in steps[2].detail
+    assert "gone: status=410" in steps[2].missed
 
 
 def test_an_index_may_be_large_and_change_while_its_parts_are_read(site: Pager, web: Web) -> None:

@@ -126,3 +126,11 @@ def test_a_pager_without_end_ends_as_partial() -> None:
     ended = after(one, Step(cursor="on"), 0, 0, False)
 
     assert (ended.state, ended.reason) == ("partial", f"endless: {MAX_STEPS} steps and no end")
+
+
+def test_a_slice_stays_partial_where_a_part_is_gone_for_good() -> None:
+    one = after(RUNNING, Step(cursor="2", missed="/part.xml: gone"), 1, 1, False)
+
+    ended = after(one, Step(), 2, 1, False)
+
+    assert (ended.state, ended.reason) == ("partial", "missed: /part.xml: gone")

@@ -27,6 +27,14 @@ def test_networks_are_read_by_commas() -> None:
     assert settings.allow_networks == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
 
+def test_a_key_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("abc-123\n")
+
+    assert read({"NEWS_GUARDIAN_KEY": str(tmp_path / "key")}).guardian_key == "abc-123"
+    with pytest.raises(SettingsError, match="No such file"):
+        read({"NEWS_GUARDIAN_KEY": str(tmp_path / "none")})
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
