@@ -79,8 +79,6 @@ OPTIONS: Mapping[str, Any] = {
     "apply": typer.Option("--apply", help="Write it into the feeds file."),
     "file": typer.Argument(help="An OPML file; to export, standard output when left out."),
     "topic": typer.Option(help="A topic file to try; ours if left out."),
-    "since": typer.Option("--from", help="The first day, such as 2019-01-31; days are UTC's."),
-    "until": typer.Option("--to", help="The day after the last."),
     "paths": typer.Argument(help="WARC files, packed record by record or not at all."),
     "as_json": typer.Option("--json", help="Print one JSON value and nothing else."),
 }

@@ -76,8 +76,7 @@ class Web:
         none = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         self._tls = httpx.create_ssl_context(trust_env=False)
         self._tls.set_alpn_protocols(["http/1.1"])
-        way = Transport(self._guard, self._tls)
-        self._client = httpx.Client(transport=way, cookies=none, trust_env=False)
+        self._client = httpx.Client(transport=Transport(self._tls), cookies=none, trust_env=False)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -168,7 +167,8 @@ class Web:
         shown = str(url)
         asked = self._secrets.revealed(shown)
         where = url if asked == shown else URL(asked)
-        request = httpx.Request("GET", where, headers=sent, extensions={"clock": clock})
+        brought = {"guard": self._guard, "clock": clock}
+        request = httpx.Request("GET", where, headers=sent, extensions=brought)
         with closing(self._client.send(request, stream=True)) as answer:
             page = Page(
                 url=shown,
