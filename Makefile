@@ -16,7 +16,7 @@ run: .venv/.ready ## start Airflow and poll the feeds; Ctrl-C stops everything
 	@$(BIN)/python -m scripts.run
 
 test: .venv/.ready ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 demo: .venv/.ready ## show the whole path on a small news site of our own, off line
 	@$(BIN)/python -m demo
