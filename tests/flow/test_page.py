@@ -36,7 +36,7 @@ LEAD = "<p>Money for roads, parks and integrated health and social care was agre
 
 
 class Page(local_airflow.Airflow):
-    """Airflow's API server alone, with a second user who may only look."""
+    """Airflow without a scheduler, so that no run starts; with a user who may only look."""
 
     def _write_settings(self) -> None:
         super()._write_settings()
@@ -120,7 +120,8 @@ def home(site: NewsSite, tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def airflow(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     seen = {**home.environment, "PYTHONPATH": str(ROOT)}
-    with Page(tmp_path_factory.mktemp("airflow"), seen, components=("api-server",), port=0) as page:
+    parts = ("api-server", "dag-processor")
+    with Page(tmp_path_factory.mktemp("airflow"), seen, components=parts, port=0) as page:
         yield page
 
 
@@ -276,6 +277,18 @@ def test_a_person_reads_and_decides(airflow: Page, home: Home) -> None:
     changed = {url: why for url, why in reasons(home).items() if why != before[url]}
     assert sorted(changed.values()) == ["kept", "refused"]
     assert complaints == []
+
+
+def test_a_source_is_asked_now_by_a_run_of_the_dag(airflow: Page, home: Home) -> None:
+    form, bearer = {"url": source(home)}, f"Bearer {airflow.token('admin')}"
+    airflow._wait("the DAG", lambda: airflow._has_read("poll"))
+
+    status, _, _ = airflow.send("POST", "/ask", form, Authorization=bearer, Origin=airflow.address)
+
+    (run,) = airflow.ask("GET", "/api/v2/dags/poll/dagRuns")["dag_runs"]
+    assert (status, run["triggering_user_name"]) == (303, "admin")
+    with home.desk() as desk:
+        assert desk.catalog.feed_states()[source(home)].next_poll is None
 
 
 def complaint(said: ConsoleMessage) -> list[str]:
