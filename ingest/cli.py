@@ -366,10 +366,12 @@ def _checks(answers: Sequence[Row]) -> None:
 
 def _backfilled(done: Row) -> None:
     if "walk" in done:
-        _rows(done["slices"], f"{SLICE}, state, found, {', '.join(ENDS)}, =reason")
+        ends = [end for end in ENDS if any(one[end] for one in done["slices"])]
+        _rows(done["slices"], ", ".join([SLICE, "state, found", *ends, "=reason"]))
         _verbs({verb: counts for verb, counts in done.items() if verb != "slices"})
         return
-    _rows(done["slices"], f"{SLICE}, entries, requests", none="there is nothing left to walk")
+    none = "" if done["unknown"] else "there is nothing left to walk"
+    _rows(done["slices"], f"{SLICE}, entries, requests", none=none)
     _say(f"{done['requests']} requests, {done['hours']} hours for {done['host'] or 'nobody'}")
     for url in done["no_way"]:
         _say("offers no way into its past:", url)
