@@ -244,7 +244,7 @@ def measure(url: str, size: int) -> dict[str, float | int]:
                 add = np.array(watch.spent["ask"][-1]) + np.array(watch.spent["take"][-1])
                 watch.spent["add"].append((float(add[0]), float(add[1])))
                 with watch("settle"):
-                    catalog.settle(number)
+                    catalog.settle(number, story)
             found += number % 10 == 0 and old in {k.lookalike.number for k in copied}
     return {
         "stories": size,

@@ -252,7 +252,7 @@ def admit(
             )
     if verdict.keep:
         desk.corpus.keep(name, data)
-        desk.catalog.settle(number)
+        desk.catalog.settle(number, case.story)
     return verdict, name
 
 
@@ -276,7 +276,7 @@ def settle(desk: Desk) -> None:
     """Write the files of stories taken in by a worker that ended before it wrote them."""
     for number, name, data in desk.catalog.pending():
         desk.corpus.keep(name, data)
-        desk.catalog.settle(number)
+        desk.catalog.settle(number, parse(data, name))
 
 
 def adopt(desk: Desk, every: bool = True) -> dict[str, int]:
@@ -314,6 +314,7 @@ def adopt(desk: Desk, every: bool = True) -> dict[str, int]:
                         found,
                         sha256=digest,
                         now=desk.now(),
+                        pending=data,
                         related=_related(kin(story, alike)),
                     )
         except FormatError as error:
@@ -322,6 +323,7 @@ def adopt(desk: Desk, every: bool = True) -> dict[str, int]:
             continue
         if there:  # another worker took it up in the meantime
             continue
+        desk.catalog.settle(number, story)
         counts["adopted"] += 1
         log.info("story_adopted", story=name, title=story.title)
     if mark and not counts["unreadable"]:

@@ -77,6 +77,7 @@ _SET_FEED = update(schema.feed).where(schema.feed.c.url == bindparam("at"))
 _STORY = schema.story.c
 _ENTRY = schema.entry.c.id == bindparam("at")
 _SET_STORY = update(schema.story).where(_STORY.number == bindparam("at"))
+_ENTER_STORY = _SET_STORY.where(~_STORY.entered)
 _SET_DECIDED = update(schema.entry).where(_ENTRY, schema.entry.c.state != DECIDED)
 _FORGET = delete(schema.content).where(schema.content.c.entry == bindparam("at"))
 _TAKE, _GIVE, _RELATE = (t.insert() for t in (schema.story, schema.verdict, schema.related))
@@ -543,10 +544,17 @@ class Catalog(Lists, Slices):
         with self._read() as connection:
             return [(row.number, row.name, row.pending) for row in connection.execute(query)]
 
-    def settle(self, number: int) -> None:
-        """Forget a story's pending bytes: its file is in the corpus, durably."""
+    def settle(self, number: int, story: Story) -> None:
+        """Forget a story's pending bytes: its file is in the corpus, durably; enter its words.
+
+        Those are entered here and not where a story is admitted, which all others wait for.
+        """
         with self._write() as connection:
-            connection.execute(_SET_STORY, {"at": number, "pending": None})
+            new = connection.execute(_ENTER_STORY, {"at": number, "pending": None, "entered": True})
+            if new.rowcount:
+                search.add(connection, number, story.title, story.text)
+            else:  # restored
+                connection.execute(_SET_STORY, {"at": number, "pending": None})
 
     def names(self, withdrawn: bool = False) -> dict[str, int]:
         """Return the name and number of every story in the corpus, or of those taken out of it."""
@@ -755,7 +763,6 @@ class Admission:
         ours = {"number": number, "name": name, "entry": entry, "sha256": sha256}
         self._connection.execute(_TAKE, {**row, **ours, "added": now, "pending": pending})
         sketches.add(self._connection, number, fingerprint.sketch)
-        search.add(self._connection, number, story.title, story.text)
         if related:
             rows = [{"number": number, "other": n, "likeness": one} for n, one in related.items()]
             self._connection.execute(_RELATE, rows)

@@ -305,6 +305,7 @@ story = Table(
     Column("words", Integer, nullable=False),
     Column("added", Moment, nullable=False, index=True),
     Column("pending", LargeBinary),
+    Column("entered", Boolean, nullable=False, default=False),  # among the words: storage.search
     Column("withdrawn", LargeBinary),  # the bytes of a file that a person's decision took away
 )
 # The few stories with bytes here: every sift asks for them, however large the corpus is.

@@ -1,8 +1,8 @@
 """The full-text index in the catalog: from words to the numbers of the stories that have them.
 
 SQLite keeps it in FTS5 without the texts, which lie in the corpus; PostgreSQL in a tsvector with
-a GIN index. Both know words by their English stems. A story is entered in the transaction that
-takes it in, and stays when it is withdrawn: who asks looks at that.
+a GIN index. Both know words by their English stems. A story is entered when its file is in the
+corpus, and stays when it is withdrawn: who asks looks at that.
 """
 
 import re

@@ -412,7 +412,7 @@ def test_pending_bytes_wait_until_they_are_settled(catalog: Catalog) -> None:
     take(catalog, 5, pending=b"text")
 
     waiting = catalog.pending()
-    catalog.settle(5)
+    catalog.settle(5, STORY)
 
     assert waiting == [(5, "005_x.txt", b"text")]
     assert catalog.pending() == []

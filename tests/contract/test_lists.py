@@ -37,6 +37,7 @@ def catalog(url: str) -> Iterator[Catalog]:
                     place, f"{place:03d}_x.txt", story, FINGERPRINT, sha256="s", now=NOON,
                     entry=number,
                 )  # fmt: skip
+            catalog.settle(place, story)
         for place, reason in enumerate(("off_topic", "review")):
             number = seen(catalog, B, f"http://b.example/{place}")
             said = Verdict(reason, f"score=0.{place}")
