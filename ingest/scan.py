@@ -1,13 +1,15 @@
-"""WARC files -> pages in the archive, entries in the catalog; asks nobody. Then `sift` judges.
+"""WARC files -> pages in the archive, entries in the catalog; then `sift` judges.
 
 A file is read in pieces, side by side in child processes, and taken in one piece after the other:
 its pages into the archive, then their entries and where the next piece begins, in one
 transaction. So a run that is killed goes on where it was, and what it had shelved is not there
 twice. A piece must begin where the one before it ended: one that seems to begin elsewhere found
-a record within another's payload, and is read anew.
+a record within another's payload, and is read anew. A file given by its URL is fetched first, and
+deleted when it was read; nobody else is asked anything.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -23,6 +25,7 @@ from ingest.desk import Desk
 from ingest.errors import RunFailed, SettingsError
 from ingest.stretch import Find, Stretch, look, lost
 from ingest.workers import Workers
+from storage.errors import made
 from storage.model import Entry, Shelved, Slice
 from storage.slices import DONE, PLANNED, RUNNING
 
@@ -33,6 +36,7 @@ PIECE = 4_000_000  # bytes: a hundred pages; with their records, what a child se
 SECONDS = 60.0  # for one piece; measured 0.1 to 2
 LEASE = timedelta(seconds=90)  # more than a piece takes
 PAUSE = timedelta(seconds=5)  # before a file is looked at again that another run reads
+_RANGE = re.compile(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15})")
 UNREADABLE = ("corrupt", "too_large", "lost")
 
 
@@ -72,15 +76,19 @@ def scan(
     bytes; `workers` are another's to close, one call at a time. Raises
     SettingsError without a file, RunFailed when no record can be read or another run reads it.
     """
-    if "://" in name:
-        raise SettingsError(f"{name}: only files are read: download it first")
-    path, source = Path(name), f"warc:{Path(name).name}"
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            begin = sha256(file.read(4096)).hexdigest()[:16]
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    source, known = f"warc:{Path(name).name}", list[Slice]()
+    if is_far := "://" in name:
+        known = desk.catalog.slices([source], date.min, date.max)
+    if known and known[0].state == DONE:
+        path, size, begin = Path(name), 0, str(json.loads(known[0].cursor)[0])
+    else:
+        path = fetched(desk, name) if is_far else Path(name)
+        try:
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                begin = sha256(file.read(4096)).hexdigest()[:16]
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
 
     def plan(have: list[Slice]) -> Iterable[Slice]:
         """One slice reads the file; of others the days count."""
@@ -107,12 +115,41 @@ def scan(
         finally:
             if one.state == RUNNING:
                 _step(desk, replace(one, state=PLANNED), holder)
+    if is_far and one.state == DONE:
+        path.unlink(missing_ok=True)
     counts = dict(Progress.of(one.cursor, begin).counts)
     if counts.get("records", 0) == sum(counts.get(why, 0) for why in UNREADABLE):
         raise RunFailed(
             f"{path}: not one record can be read ({counts}); unpack a file that was packed whole"
         )
     return {**counts, "found": one.found}
+
+
+def fetched(desk: Desk, url: str) -> Path:
+    """Fetch a file beside the archive, in ranges of NEWS_MAX_PAGE_BYTES; return where it lies.
+
+    One that was broken off goes on where it was, unless it has another size by now. Raises
+    FetchError; RunFailed when the site gives no ranges.
+    """
+    folder = made(desk.archive.folder / "scan", "NEWS_ARCHIVE")
+    path = folder / f"{sha256(url.encode()).hexdigest()[:16]}.warc.gz"
+    if path.exists():
+        return path
+    most, total, part = desk.settings.max_page_bytes, -1, path.with_suffix(".part")
+    with part.open("ab") as file:
+        while (at := file.tell()) != total:
+            page = desk.web.get(url, begin=at, max_bytes=most, may_ask=desk.may_ask)
+            said = _RANGE.fullmatch(page.header("content-range") or "")
+            if page.status != 206 or not said or int(said[1]) != at or not page.payload:
+                raise RunFailed(f"{url}: the site gives no ranges: download it, scan the file")
+            if total not in (-1, int(said[2])):
+                file.truncate(0)
+                raise RunFailed(f"{url}: it has changed meanwhile: run again")
+            total = int(said[2])
+            file.write(page.payload)
+            file.flush()
+            desk.watch("fetch", file.tell(), total)
+    return part.rename(path)
 
 
 def _taken(desk: Desk, one: Slice, holder: str) -> Slice:

@@ -95,9 +95,12 @@ class Web:
         accept: str = ACCEPT,
         max_redirects: int = 10,
         max_bytes: int | None = None,
+        begin: int | None = None,
         may_ask: MayAsk = lambda url: nullcontext(lambda page: None),
     ) -> Page:
         """Return the answer to a GET: status 2xx, or 304 when a validator was given.
+
+        With `begin` only max_bytes from there on are asked for (RFC 9110 section 14.2).
 
         Validators are sent as given, both of them, also after redirects. `may_ask` is entered
         for each URL about to be asked, each hop of a redirect, and left when its answer is read:
@@ -108,10 +111,12 @@ class Web:
         """
         if self._client.is_closed:
             raise RuntimeError("this Web is closed: ask within its with-block")
+        most = max_bytes or self._max_bytes
         headers = [
             ("User-Agent", self._user_agent),
             ("Accept", accept),
-            ("Accept-Encoding", "gzip"),  # the one coding we can bound
+            ("Accept-Encoding", "gzip" if begin is None else "identity"),  # gzip we can bound
+            *([("Range", f"bytes={begin}-{begin + most - 1}")] if begin is not None else []),
             *([("If-None-Match", etag)] if etag else []),
             *([("If-Modified-Since", last_modified)] if last_modified else []),
         ]

@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import brotli
 import pytest
 
 from ingest import scan as verb
-from ingest.errors import RunFailed, SettingsError
+from ingest.errors import FetchError, RunFailed, SettingsError
 from ingest.settings import HERE
 from ingest.sift import sift
 from ingest.stretch import look, lost
@@ -22,6 +23,7 @@ from ingest.workers import Workers
 from storage.warc import Piece
 from tests.builders import NOON
 from tests.home import Clock, Home
+from tests.newssite import NewsSite, Reply
 
 TOPIC = HERE / "topics" / "health-social-care-integration.toml"
 TEXTS = HERE / "demo" / "texts"
@@ -335,10 +337,54 @@ def test_of_a_window_the_stories_own_dates_decide(home: Home) -> None:
     assert kept(home) == {"http://a.example/old", "http://a.example/0"}
 
 
+class Store(NewsSite):
+    """Gives the bytes that were asked for of one file, and breaks off at the turn it is told."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.breaks = data, 0
+        super().__init__()
+
+    def shown(self, path: str) -> Any:
+        asked = self.asked[-1].headers.get("range", "")
+        if path != "/a.warc.gz" or not asked:
+            return super().shown(path)
+        self.breaks -= 1
+        if self.breaks == 0:
+            return Reply(status=503)
+        first, last = map(int, asked.removeprefix("bytes=").split("-"))
+        said = f"bytes {first}-{min(last, len(self.data) - 1)}/{len(self.data)}"
+        return Reply(body=self.data[first : last + 1], status=206, headers={"Content-Range": said})
+
+
+def test_a_file_is_fetched_in_ranges_and_goes_on_where_it_broke_off(tmp_path: Path) -> None:
+    noise = Random(1).randbytes(30_000)
+    data = packed(*(record(f"http://a.example/{n}", on_topic(n)) for n in range(2)), noise)
+    home = Home(tmp_path, NEWS_TOPIC=str(TOPIC), NEWS_MAX_PAGE_BYTES="10000")
+    with Store(data) as store, home.desk() as desk:
+        url = store.url("/a.warc.gz")
+        store.breaks = 3
+        with pytest.raises(FetchError, match="503"):
+            scan(desk, url)
+        first = scan(desk, url)
+        asked = [one.headers["range"] for one in store.asked if one.path == "/a.warc.gz"]
+        again = scan(desk, url)
+        sift(desk)
+
+        assert first["pages"] == 2
+        assert asked[:4] == [f"bytes={at}-{at + 9999}" for at in (0, 10_000, 20_000, 20_000)]
+        assert again == first
+        assert len(asked) == sum(one.path == "/a.warc.gz" for one in store.asked)
+        assert kept(home) == {"http://a.example/0", "http://a.example/1"}
+        assert list((desk.archive.folder / "scan").iterdir()) == []
+
+
+def test_a_site_without_ranges_is_told(home: Home) -> None:
+    with NewsSite() as site, home.desk() as desk, pytest.raises(RunFailed, match="no ranges"):
+        scan(desk, site.publish("/a.warc.gz", b"x"))
+
+
 def test_what_is_no_file_of_records_is_told(home: Home, tmp_path: Path) -> None:
     with home.desk() as desk:
-        with pytest.raises(SettingsError, match="download it first"):
-            scan(desk, "https://data.example/a.warc.gz")
         with pytest.raises(SettingsError, match="cannot be read"):
             scan(desk, str(tmp_path / "none.warc.gz"))
         with pytest.raises(RunFailed, match="not one record"):
