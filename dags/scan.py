@@ -13,8 +13,8 @@ read to its end is not read again.
 | `tally` | adds it up | the counts of `sift` | an event on `news_corpus` |
 
 **When it is red.** Read the last lines of the task that failed. A file that is not there, or no
-WARC file, is named there. Records that are cut off or corrupt never make it red: they are counted
-as `damaged`. Clear a task to have it go on.
+WARC file, is named there. Records that are cut off or corrupt never make it red: they are counted,
+as `corrupt` and the like. Clear a task to have it go on.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -89,7 +89,7 @@ def scan() -> None:
     def read(file: str, params: Any = None) -> dict[str, Any]:
         from ingest import runs
 
-        return runs.scan([file], params["since"], params["until"])
+        return runs.scan_file(file, params["since"], params["until"])
 
     @task(pool="corpus", multiple_outputs=False, trigger_rule=TriggerRule.ALL_DONE)
     def sift() -> dict[str, Any]:

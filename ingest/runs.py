@@ -207,18 +207,25 @@ def backfill(
     return {**done, "slices": slices(since, until, sources, kinds)}
 
 
-scan_file = _recorded("scan", _scan)
+_scan_file = _recorded("scan", _scan)
+
+
+def scan_file(path: str, since: str | None = None, until: str | None = None) -> dict[str, Any]:
+    """Read a WARC file, see ingest.scan; return its counts. Judges nothing.
+
+    `since` and `until` are days such as 2019-01-31, half open; empty for any.
+    """
+    return _scan_file(path, *past.days(since or str(date.min), until or str(date.max)))
 
 
 def scan(paths: list[str], since: str = "", until: str = "") -> dict[str, dict[str, Any]]:
-    """Read WARC files, see ingest.scan, and sift; return each one's counts by its name.
+    """Read WARC files as `scan_file` does, and sift; return each one's counts by its name.
 
-    `since` and `until` are days such as 2019-01-31, half open; empty for any. What became of the
-    pages that were found stands beside what became of the records.
+    What became of the pages that were found stands beside what became of the records.
     """
     done = {}
     for path in paths:
-        done[path] = scan_file(path, *past.days(since or str(date.min), until or str(date.max)))
+        done[path] = scan_file(path, since, until)
         sift()
         done[path] |= given(f"warc:{Path(path).name}")
     return done
