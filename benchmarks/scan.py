@@ -5,8 +5,8 @@ as CC-NEWS has them; it is built once, in ./state. Each row is read by a process
 CPU seconds are counted with its children's and its start: one processor, or two where it says so.
 FastWARC and our prefilter take turns, and the medians stand; the other rows are read once. What
 takes apart pages gets the first 2,000 or, where a second row shows how memory grows, 300. A peak
-is that of a row's largest process. 350 CPU seconds in all: four minutes on two idle processors,
-eight beside other work (measured).
+is that of a row's largest process. All of it took 350 CPU seconds, eight minutes beside other work;
+two idle processors need about four.
 
 `--peers` names a Python in which news-please is installed (1.6: `pip install news-please`). Its
 CC-NEWS crawler chooses and downloads its files itself, so what it does with each record is called,
