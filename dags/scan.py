@@ -1,9 +1,9 @@
 """
 ### Scan: stories out of WARC files, such as CC-NEWS or another archive's
 
-Started by hand, with the files' paths as the workers see them. Each file is a task of its own, so
-that many are read side by side; one that was broken off goes on where it was, and one that was
-read to its end is not read again.
+Started by hand, with the files' paths, as the workers see them, or URLs. Each file is a task of its
+own, so that many are read side by side; one that was broken off goes on where it was, and one that
+was read to its end is not read again.
 
 | task | does | reads | writes |
 |---|---|---|---|
@@ -49,7 +49,7 @@ RETRIES = ExceptionRetryPolicy([
             items={"type": "string"},
             minItems=1,
             title="WARC files",
-            description="Paths as the workers see them, one a line.",
+            description="Paths as the workers see them, or URLs, one a line.",
         ),
         "since": Param(
             None,
