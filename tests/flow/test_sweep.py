@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +13,10 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from ingest.sources import WAYS
+from storage.archive import Archive
 from tests.airflow_home import Airflow
 from tests.archives import Post, WordPress
+from tests.builders import PAGE
 from tests.chaos.prose import story
 from tests.databases import SERVER, database
 from tests.home import Home
@@ -127,6 +129,38 @@ def test_a_person_starts_a_backfill_from_its_form(desk: Desk) -> None:
 
     assert states == ["success"] * 16
     assert set(desk.corpus()) - set(before) == set(desk.titles("2024-03-06", "2024-03-08"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_scan_reads_each_file_in_a_task_of_its_own(desk: Desk, tmp_path: Path) -> None:
+    before, files, titles = desk.corpus(), [], []
+    for number in range(2):
+        title, paragraphs = story(f"scan {number}")
+        text = "".join(f"<p>{one}</p>" for one in paragraphs)
+        html = f"<!DOCTYPE html><html lang=en><title>{title}</title><h1>{title}</h1>{text}</html>"
+        with Archive(tmp_path / str(number)) as made:
+            place = made.append(
+                replace(PAGE, final_url=f"http://a.example/{number}", content=html.encode(),
+                        payload=html.encode())
+            )  # fmt: skip
+            named = (made.folder / place.file).rename(tmp_path / f"{number}.warc.gz")
+            files.append(str(named))
+            titles.append(title)
+    path = "/api/v2/dags/scan"
+    desk.airflow.ask("PATCH", path, {"is_paused": False})
+
+    asked = {"logical_date": None, "conf": {"files": files}}
+    run = desk.airflow.ask("POST", f"{path}/dagRuns", asked)["dag_run_id"]
+    ended = f"{path}/dagRuns/{run}"
+    assert desk.airflow.until(
+        lambda: desk.airflow.ask("GET", ended)["state"] in ("success", "failed"), 300
+    )
+    tasks = desk.airflow.ask("GET", f"{ended}/taskInstances")["task_instances"]
+
+    assert [t["state"] for t in tasks if t["task_id"] == "read"] == ["success"] * 2
+    assert desk.airflow.ask("GET", ended)["state"] == "success"
+    assert set(desk.corpus()) - set(before) == set(titles)
 
 
 def log_in(page: Page, airflow: Airflow) -> None:
