@@ -51,7 +51,12 @@ class Desk:
             return len(states) >= days and set(states) <= {"success", "failed"}
 
         assert self.airflow.until(done, 600), states
+        assert self.airflow.until(self._idle, 120)  # Airflow begins no other backfill before
         return states
+
+    def _idle(self) -> bool:
+        begun = self.airflow.ask("GET", "/api/v2/backfills?dag_id=sweep")["backfills"]
+        return all(one["completed_at"] for one in begun)
 
 
 @pytest.fixture(scope="module")
