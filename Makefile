@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 help: ## list these
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
-.venv/.ready: requirements.lock requirements-bootstrap.lock pyproject.toml scripts/setup.sh
+.venv/.ready: requirements-dev.lock requirements-bootstrap.lock pyproject.toml scripts/setup.sh
 	@PYTHON='$(PYTHON)' scripts/setup.sh
 
 run: .venv/.ready ## start Airflow and poll the feeds; Ctrl-C stops everything
@@ -36,9 +36,10 @@ format: .venv/.ready ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: .venv/.ready ## renew both locks; ARGS=--upgrade takes newer releases
+lock: .venv/.ready ## renew the locks; ARGS=--upgrade takes newer releases
 	printf 'uv\nsetuptools>=77\n' | $(LOCK) --no-annotate $(ARGS) - -o requirements-bootstrap.lock
-	$(LOCK) $(ARGS) --extra dev pyproject.toml -o requirements.lock
+	$(LOCK) $(ARGS) pyproject.toml -o requirements.lock
+	$(LOCK) --extra dev --constraints requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove what set-up and tests made; the corpus and ./state stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info

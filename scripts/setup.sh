@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make .venv from the two locks, every file checked by its hash. Run by make when a lock changed.
+# Make .venv from the locks, every file checked by its hash. Run by make when a lock changed.
+# Where there is no requirements-dev.lock, as in the image, what only tests need is left out.
 set -eu
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE # Airflow starts twice as slowly without byte code (5.7 s, 3.1 s)
@@ -31,8 +32,10 @@ fi
 echo "set-up: installing what the locks name (a few minutes the first time)"
 .venv/bin/python -m pip install --quiet --require-hashes --only-binary :all: \
     -r requirements-bootstrap.lock
+lock=requirements-dev.lock
+[ -e "$lock" ] || lock=requirements.lock
 .venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes \
-    requirements-bootstrap.lock requirements.lock
+    requirements-bootstrap.lock "$lock"
 # Newsdesk itself: from this folder, with no dependency but those above, asking no registry.
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation \
     --offline --editable .
