@@ -1,13 +1,13 @@
 # What a person types. Everything is set up on first use and again when a lock changes.
 .DEFAULT_GOAL := help
-.PHONY: help run test demo lint check quality format lock clean
+.PHONY: help run test demo lint check quality bench bench-quick format lock clean
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header
 
 help: ## list these
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 .venv/.ready: requirements-dev.lock requirements-bootstrap.lock pyproject.toml scripts/setup.sh
 	@PYTHON='$(PYTHON)' scripts/setup.sh
@@ -31,6 +31,12 @@ check: lint test ## lint and test
 
 quality: .venv/.ready ## measure extraction, topic and copies on real data; writes docs/quality.md
 	@$(BIN)/python -m tests.quality
+
+bench: .venv/.ready ## measure speed and growth beside others, half an hour; writes docs/performance.md
+	@$(BIN)/python -m benchmarks
+
+bench-quick: .venv/.ready ## the same in three minutes, on less; writes nothing
+	@$(BIN)/python -m benchmarks --quick
 
 format: .venv/.ready ## put the code into its form
 	$(BIN)/ruff check --fix .
