@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from time import sleep
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ from sqlalchemy import (
     event,
     func,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -58,6 +60,8 @@ from storage.model import (
 )
 from storage.slices import Slices
 
+TRIES = 30  # to upgrade, some 3 seconds each
+_HELD_UP = ("55P03", "40P01")  # PostgreSQL: lock_not_available, deadlock_detected
 PATIENCE = 60_000  # milliseconds to wait for another writer, on SQLite
 FARTHEST = timedelta(days=3)  # no page waits so long: see ingest.fetch.LONGEST_WAIT
 _LOCK = 0x6E657773  # "news": the one advisory lock that admissions and upgrades share
@@ -153,12 +157,37 @@ class Catalog(Lists, Slices):
         if self._sqlite:
             event.listen(self._engine, "connect", _tune)
         try:
-            with self._write() as connection:
-                self._lock(connection)
-                schema.upgrade(connection, schema.UPGRADES)
+            self._upgrade()
         except StorageError as error:
             self.close()
             raise StorageError(f"{where.render_as_string()}: {error}") from error
+
+    def _upgrade(self) -> None:
+        """Bring the catalog to the newest version while others work with it.
+
+        On PostgreSQL whoever reads a table for long holds up what changes it, and that in turn
+        holds up all others: so it gives way, and tries again.
+        """
+        with self._read() as connection:
+            if schema.is_current(connection):
+                return
+        for _ in range(TRIES):
+            try:
+                with self._write() as connection:
+                    self._lock(connection)
+                    if not self._sqlite:
+                        connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+                    schema.upgrade(connection)
+            except StorageError as error:
+                if getattr(getattr(error.__cause__, "orig", None), "sqlstate", "") not in _HELD_UP:
+                    raise
+                sleep(2)
+            else:
+                return
+        raise StorageError(
+            "the catalog cannot be upgraded: its tables are in use all the time; stop what reads "
+            "them for long (an export?) and start again"
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -28,6 +28,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.schema import CreateColumn
 
 from storage import search, sketches
 from storage.errors import StorageError
@@ -142,12 +143,18 @@ entry = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("next_try", Moment),  # when its page is asked for next; none: not again
     Column("live", Boolean, nullable=False, default=True),  # a poll saw it; else a backfill alone
+    Column("holder", String),  # who fetches or sifts it: storage.leases
+    Column("leased", Moment),  # until then
     Index("entry_by_state", "state", "next_try"),
     Index("entry_by_next_try", "next_try"),
     Index("entry_by_guid", "source", "guid"),
     Index("entry_by_hash", "source", "hash"),
     Index("entry_by_source", "source", "id"),
 )
+_HOLDER = entry.c.holder.is_not(None)  # of few: those on which somebody is at work
+entry_by_holder = Index(
+    "entry_by_holder", entry.c.holder, sqlite_where=_HOLDER, postgresql_where=_HOLDER,
+)  # fmt: skip
 _LIVE = entry.c.live.is_(True)
 # A feed's latest, however much of its past came after: see Answers.reasons.
 Index(
@@ -361,28 +368,50 @@ run = Table(
 sketches.define(METADATA)
 search.define(METADATA)
 
-VERSION = 1
-# version -> what brings a catalog from the version before to it
-UPGRADES: Mapping[int, Callable[[Connection], None]] = {}
+
+def _add(connection: Connection, *new: Column[Any]) -> None:
+    """Add columns to their tables; those that may not be empty need a `server_default`."""
+    for one in new:
+        said = CreateColumn(one).compile(dialect=connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {one.table.name} ADD COLUMN {said}")
 
 
-def upgrade(connection: Connection, upgrades: Mapping[int, Callable[[Connection], Any]]) -> None:
-    """Bring the catalog to the newest version, in the caller's transaction.
+def _to_two(connection: Connection) -> None:
+    _add(connection, entry.c.holder, entry.c.leased)
+    entry_by_holder.create(connection)
 
-    `upgrades` are numbered from 2; version 1 is the tables as they stand in METADATA. Raises
+
+# Version -> what brings a catalog from the version before to it. An upgrade only adds what those
+# who know the version before do not miss: workers that run go on while it is done, and after.
+UPGRADES: Mapping[int, Callable[[Connection], None]] = {2: _to_two}
+
+
+def is_current(connection: Connection) -> bool:
+    """Tell whether the catalog is of the version that we know."""
+    return inspect(connection).has_table(meta.name) and _version(connection) == max(UPGRADES)
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.scalar(select(meta.c.value).where(meta.c.key == "version")) or 0)
+
+
+def upgrade(connection: Connection) -> None:
+    """Make the tables, or bring them to the newest version, in the caller's transaction.
+
+    Version 1 is the tables as they were first released; METADATA are the newest. Raises
     StorageError for a catalog that a newer Newsdesk made.
     """
-    newest = max(upgrades, default=VERSION)
+    newest = max(UPGRADES)
     if not inspect(connection).has_table(meta.name):
         METADATA.create_all(connection)
         connection.execute(insert(meta).values(key="version", value=str(newest)))
         return
-    found = int(connection.scalar(select(meta.c.value).where(meta.c.key == "version")) or 0)
+    found = _version(connection)
     if found > newest:
         raise StorageError(
             f"the catalog is of version {found}, this Newsdesk knows {newest}: upgrade Newsdesk"
         )
     for number in range(found + 1, newest + 1):
-        upgrades[number](connection)
+        UPGRADES[number](connection)
     if found != newest:
         connection.execute(update(meta).where(meta.c.key == "version").values(value=str(newest)))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, event
 
 from storage import schema
 from storage.catalog import LEARNT, Catalog
@@ -603,19 +603,20 @@ def test_runs_are_remembered(catalog: Catalog) -> None:
     )  # fmt: skip
 
 
-def test_a_catalog_is_upgraded_step_by_step_and_once(url: str) -> None:
+def test_a_catalog_is_upgraded_step_by_step_and_once(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Catalog(url).close()
-    steps: list[int] = []
-    upgrades = {2: lambda _: steps.append(2), 3: lambda _: steps.append(3)}
-    engine = create_engine(url)
+    ours, steps = schema.UPGRADES, list[int]()
+    further = {n: lambda _, n=n: steps.append(n) for n in (max(ours) + 1, max(ours) + 2)}
+    monkeypatch.setattr(schema, "UPGRADES", {**ours, **further})
 
     for _ in range(2):
-        with engine.begin() as connection:
-            schema.upgrade(connection, upgrades)
-    engine.dispose()
+        Catalog(url).close()
 
-    assert steps == [2, 3]
-    with pytest.raises(StorageError, match=r"version 3.*knows 1"):
+    assert steps == list(further)
+    monkeypatch.setattr(schema, "UPGRADES", ours)
+    with pytest.raises(StorageError, match=rf"version {max(further)}.*knows {max(ours)}"):
         Catalog(url)
 
 
