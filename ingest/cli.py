@@ -79,6 +79,9 @@ OPTIONS: Mapping[str, Any] = {
     "apply": typer.Option("--apply", help="Write it into the feeds file."),
     "file": typer.Argument(help="An OPML file; to export, standard output when left out."),
     "topic": typer.Option(help="A topic file to try; ours if left out."),
+    "older_than": typer.Option(
+        min=1, metavar="DAYS", help="Days since a page was fetched, and judged."
+    ),
     "paths": typer.Argument(help="WARC files, packed record by record or not at all."),
     "as_json": typer.Option("--json", help="Print one JSON value and nothing else."),
 }
@@ -491,6 +494,10 @@ _of_app(
 _of_app(
     "verify", runs.verify, "Check corpus, catalog and archive against each other; 1: they differ.",
     _differences, bad=bool,
+)  # fmt: skip
+_of_app(
+    "prune", runs.prune,
+    "Take pages out of the archive that no later verdict needs. Stories and verdicts stay.", _pairs,
 )  # fmt: skip
 _of_app("export", runs.export, "Write texts and provenance, as JSON Lines and Parquet.", _pairs)
 _of_feeds("list", runs.feeds, "Show every feed: how it does, and when it is asked next.", _feeds)

@@ -11,7 +11,9 @@ import structlog
 from ingest import report
 from ingest.desk import Desk
 from ingest.errors import SettingsError
+from ingest.extract import Extract
 from ingest.filters import ALONE, BESIDE, judge
+from ingest.fingerprint import fingerprint
 from ingest.likeness import likeness
 from ingest.reading import NOTHING, Reading, Sheet
 from ingest.score import explain
@@ -67,7 +69,12 @@ def decide(
     if what == "copy_of" and other and other["story"]["number"] == found[0].number:
         raise SettingsError(f"{reference} cannot be a copy of itself: name another with --like")
     beside = other["story"] if other and what in ("copy_of", "not_a_copy") else None
-    readings = list(_readings(desk, found))
+    if "pruned" not in life:
+        readings = list(_readings(desk, found))
+    elif story := life.get("story"):
+        readings = [_reading_of(desk, found[0], story)]
+    else:
+        raise SettingsError(f"{reference}: {life['pruned']}, so there is nothing to read")
     if not readings:
         raise SettingsError(f"{reference}: its page is lost; `newsdesk verify` tells more")
     ((one, _, reading),) = readings
@@ -95,7 +102,8 @@ def again(desk: Desk, *, dry: bool) -> Iterator[Change]:
 
     Asks nothing of the web and changes no file of the corpus. A story that should now be in comes
     in, a refusal gets today's reason, what people decided outranks both; a kept story that would
-    not be kept today, or with another text, is told and stays. `dry` only tells.
+    not be kept today, or with another text, is told and stays; so does an entry whose page was
+    pruned. `dry` only tells.
     """
     changes = desk.watched("sift --again", _all(desk, dry), desk.catalog.entries_seen())
     yield from filter(None, changes)
@@ -103,10 +111,14 @@ def again(desk: Desk, *, dry: bool) -> Iterator[Change]:
 
 def _all(desk: Desk, dry: bool) -> Iterator[Change | None]:
     ruled = {decision.entry: decision for decision in desk.catalog.decisions()}
-    after = 0
+    after = pruned = 0
     while batch := desk.catalog.decided(after, BATCH):
         after = batch[-1].waiting.id
-        yield from _rejudged(desk, _readings(desk, batch), ruled, dry=dry)
+        there = [one for one in batch if one.waiting.place]
+        pruned += len(batch) - len(there)
+        yield from _rejudged(desk, _readings(desk, there), ruled, dry=dry)
+    if pruned:
+        log.warning("pages_pruned", entries=pruned, detail="their verdicts stay as they are")
 
 
 def failures(desk: Desk) -> list[str]:
@@ -124,6 +136,26 @@ def failures(desk: Desk) -> list[str]:
                 said = f"{one.by} said {one.what} of {one.like} ({one.why})"
                 told.append(f"{story.title!r}: {said}, but {like}")
     return told
+
+
+def _reading_of(
+    desk: Desk, one: Decided, story: Mapping[str, Any]
+) -> tuple[Decided, Page, Reading]:
+    """Return what stands for the page of a story that is in the corpus, or was, when it is gone."""
+    text = parse(story["withdrawn"] or desk.corpus.read(one.name), one.name)
+    text = replace(text, **{key: story[key] for key in ("url", "published", "language")})
+    extract = Extract(title=text.title, published=text.published, language=text.language)
+    page = Page(
+        url=one.waiting.entry.url,
+        final_url=text.url,
+        status=200,
+        headers=(),
+        payload=b"",
+        content=b"",
+        fetched=desk.now(),
+    )
+    score = explain(desk.topic, text.title, text.text)
+    return one, page, Reading(extract, text, fingerprint(text), score)
 
 
 def _readings(desk: Desk, batch: list[Decided]) -> Iterator[tuple[Decided, Page, Reading]]:

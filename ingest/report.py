@@ -104,7 +104,10 @@ def life(desk: Desk, reference: str | int) -> dict[str, Any] | None:
         found["copies"] = {key: found["copies"][key] for key in ("number", "name", "title", "url")}
     judged = [one for one in found.get("fetches", ()) if one["outcome"] == FETCHED]
     place = judged[-1] if judged else None
-    if place:
+    if place and place["pruned"]:
+        found["page"] = f"pruned on {place['pruned']:%d %b %Y}"
+        found["pruned"] = f"its page was {found['page']}"
+    elif place:
         found["place"] = Place(file=place["file"], offset=place["offset"], length=place["length"])
         found["page"] = f"{desk.settings.archive / place['file']} at byte {place['offset']}"
     return found

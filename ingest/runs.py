@@ -20,6 +20,7 @@ from ingest.discover import discover as _discover
 from ingest.errors import FetchError, RunFailed, SettingsError
 from ingest.fetch import fetch as _fetch
 from ingest.likeness import side_by_side
+from ingest.prune import prune as _prune
 from ingest.scan import scan as _scan
 from ingest.score import check as check_examples
 from ingest.score import explain
@@ -94,6 +95,8 @@ discover = _recorded("discover", _discover)
 fetch = _recorded("fetch", _fetch)
 sift = _recorded("sift", _sift)
 adopt = _recorded("adopt", _adopt)
+_pruned = _recorded("prune", _prune)
+_would_prune = _at_desk(_prune)
 decide = _at_desk(decisions.decide)
 status = _at_desk(report.status)
 feeds = _at_desk(report.feeds)
@@ -123,6 +126,11 @@ def poll(ask_all: bool = False) -> dict[str, dict[str, Any]]:
     if failed:
         raise RunFailed("; ".join(failed))
     return done
+
+
+def prune(older_than: int = 90, dry_run: bool = False) -> dict[str, Any]:
+    """Take old pages out of the archive, see ingest.prune; or only tell what that would free."""
+    return _would_prune(older_than, dry_run) if dry_run else _pruned(older_than)
 
 
 def _walk(
@@ -481,4 +489,6 @@ def _story(desk: Desk, reference: str) -> Story | None:
     if found.get("story"):
         name = found["story"]["name"]
         return parse(desk.corpus.read(name), name)
+    if "pruned" in found:
+        raise SettingsError(f"{reference}: {found['pruned']}, so there is no text of it to score")
     return reread(desk, found["place"]) if found.get("place") else None

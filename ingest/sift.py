@@ -92,7 +92,7 @@ def _sheets(
             page = desk.archive.read(waiting.place)
         except StorageError as error:  # fetch it anew: a page lost is not a story lost
             now = desk.now()
-            desk.catalog.lost(waiting.id, now, str(error))
+            desk.catalog.lost(waiting.id, now, str(error), waiting.place)
             log.warning("page_lost", url=redacted(waiting.entry.url), detail=str(error))
             continue
         pages.append((waiting, page))

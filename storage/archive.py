@@ -5,12 +5,14 @@ crash in the middle of one leaves a file whose earlier records all read, and no 
 catalog points at the torn one, because the row is written after the bytes are on the disk.
 """
 
+import fcntl
 import gzip
 import io
 import os
 import threading
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from http.client import responses
 from pathlib import Path
@@ -82,18 +84,52 @@ class Archive:
             stamp = now.astimezone(UTC).strftime("%Y%m%d%H%M%S%f")
             name = f"newsdesk-{stamp}-{os.getpid()}.warc.gz"
             self._file = (self.folder / name).open("xb")
+            with suppress(OSError):  # a file system without locks; else ours while we append
+                fcntl.flock(self._file, fcntl.LOCK_EX)
         return self._file
 
     def read(self, place: Place) -> Page:
         """Return the page at a place; raises StorageError when it is not there or damaged."""
+        try:
+            return _page(self.member(place))
+        except (zlib.error, EOFError, ArchiveLoadFailed, ValueError) as error:
+            path = self.folder / place.file
+            raise StorageError(f"no page at {path}:{place.offset}: {error}") from error
+
+    def member(self, place: Place) -> bytes:
+        """Return the record at a place as it lies there; raises StorageError without its file."""
         path = self.folder / place.file
         try:
             with path.open("rb") as file:
                 file.seek(place.offset)
-                member = file.read(place.length)
-            return _page(member)
-        except (OSError, zlib.error, EOFError, ArchiveLoadFailed, ValueError) as error:
+                return file.read(place.length)
+        except OSError as error:
             raise StorageError(f"no page at {path}:{place.offset}: {error}") from error
+
+    def files(self) -> list[tuple[str, int, datetime]]:
+        """Return name, bytes and last change of every file."""
+        found = []
+        for path in sorted(self.folder.glob("*.warc.gz")):
+            with suppress(FileNotFoundError):  # another process was quicker to remove it
+                seen = path.stat()
+                changed = datetime.fromtimestamp(seen.st_mtime, UTC)
+                found.append((path.name, seen.st_size, changed))
+        return found
+
+    def is_free(self, file: str) -> bool:
+        """Tell whether no process appends to a file; to one that was left, none ever does."""
+        try:
+            with (self.folder / file).open("rb") as opened:
+                fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, FileNotFoundError):
+            return False
+        except OSError:  # a file system without locks
+            return True
+        return True
+
+    def remove(self, file: str) -> None:
+        """Remove a file, with all records in it."""
+        (self.folder / file).unlink(missing_ok=True)
 
 
 class _Received(StatusAndHeaders):  # type: ignore[misc]  # warcio has no types

@@ -28,6 +28,7 @@ from sqlalchemy import (
     delete,
     event,
     func,
+    literal,
     select,
     text,
     update,
@@ -66,6 +67,7 @@ PATIENCE = 60_000  # milliseconds to wait for another writer, on SQLite
 FARTHEST = timedelta(days=3)  # no page waits so long: see ingest.fetch.LONGEST_WAIT
 _LOCK = 0x6E657773  # "news": the one advisory lock that admissions and upgrades share
 LEARNT = 16  # pages whose lines are remembered of each site; half of them is no chance
+OPEN = ("review", "out_of_range")  # verdicts that a person, or a backfill, may yet change
 PAST = 30  # polls remembered of each feed: as many as rss-fetcher keeps
 
 # Built once: for what runs at every request, building them took longer than running them.
@@ -478,9 +480,16 @@ class Catalog(Lists, Slices):
             elif next_try is None and state == NEW:
                 self._decide(connection, number, Verdict(fault, detail), Judgement(), at)
 
-    def lost(self, number: int, at: datetime, detail: str) -> None:
-        """Record that an entry's page is no longer in the archive: it is to be fetched anew."""
+    def lost(self, number: int, at: datetime, detail: str, place: Place) -> None:
+        """Record that an entry's page is no longer in the archive: it is to be fetched anew.
+
+        Not where it lies elsewhere by now: see `prune`.
+        """
+        f = schema.fetch.c
         with self._write() as connection:
+            lies = select(f.file, f.offset).where(f.id == last_fetch(literal(number)))
+            if connection.execute(lies).first() != (place.file, place.offset):
+                return
             connection.execute(
                 schema.fetch.insert().values(
                     entry=number, at=at, outcome="page_lost", detail=detail
@@ -712,6 +721,40 @@ class Catalog(Lists, Slices):
                 update(schema.robots).where(schema.robots.c.origin == origin).values(kept)
             )
 
+    # what goes
+
+    def pages_in(self, file: str, before: datetime) -> tuple[dict[int, Place], dict[int, Place]]:
+        """Return by fetch which pages of a file in the archive are needed, and which are not.
+
+        Not needed are those that were fetched, and judged for good, before then.
+        """
+        with self._read() as connection:
+            return _pages_in(connection, file, before)
+
+    def prune(self, file: str, before: datetime, moved: Mapping[int, Place], now: datetime) -> bool:
+        """Forget where a file's pages lie, but for the needed ones, which have `moved`.
+
+        False, and nothing is changed, when others are needed by now.
+        """
+        f = schema.fetch.c
+        with self._write() as connection:
+            self._lock(connection)  # as does who takes a verdict back
+            if _pages_in(connection, file, before)[0].keys() != moved.keys():
+                return False
+            for number, place in moved.items():
+                lies = update(schema.fetch).where(f.id == number)
+                connection.execute(lies.values(columns(place)))
+            gone = dict.fromkeys(("file", "offset", "length"))
+            rest = update(schema.fetch).where(f.file == file)
+            connection.execute(rest.values(**gone, pruned=now))
+        return True
+
+    def forget_runs(self, before: datetime) -> int:
+        """Delete the runs that began before then; return how many."""
+        with self._write() as connection:
+            old = delete(schema.run).where(schema.run.c.started < before)
+            return connection.execute(old).rowcount
+
     # runs
 
     def begin_run(self, verb: str, now: datetime) -> int:
@@ -819,6 +862,24 @@ class Admission:
         return self._catalog._decide(self._connection, number, verdict, grounds, now)
 
 
+def _pages_in(
+    connection: Connection, file: str, before: datetime
+) -> tuple[dict[int, Place], dict[int, Place]]:
+    f, v = schema.fetch.c, schema.verdict.c
+    done = (schema.entry.c.state == DECIDED) & v.reason.not_in(OPEN)
+    query = (
+        select(f.id, f.file, f.offset, f.length)
+        .add_columns((done & (v.at < before) & (f.at < before)).label("spare"))
+        .join_from(schema.fetch, schema.entry)
+        .outerjoin(schema.verdict, v.entry == schema.entry.c.id)
+        .where(f.file == file)
+    )
+    found: tuple[dict[int, Place], dict[int, Place]] = {}, {}
+    for number, name, offset, length, spare in connection.execute(query):
+        found[bool(spare)][number] = Place(file=name, offset=offset, length=length)
+    return found
+
+
 def _due(now: datetime) -> ColumnElement[bool]:
     """Tell whether a page's time has come, or was set by a clock that has been set back since."""
     c = schema.entry.c.next_try
@@ -853,7 +914,7 @@ def _waiting(row: RowMapping) -> Waiting:
     names = [field.name for field in fields(Entry) if field.name in row]
     entry = Entry(**{name: row[name] for name in names})
     place = None
-    if "file" in row:
+    if row.get("file"):  # else it was pruned, or never had
         place = Place(file=row["file"], offset=row["offset"], length=row["length"])
     return Waiting(
         id=row["id"],

@@ -245,7 +245,10 @@ fetch = Table(
     Column("file", String),
     Column("offset", BigInteger),
     Column("length", BigInteger),
+    Column("pruned", Moment),  # when its page was taken out of the archive
 )
+_LIES = fetch.c.file.is_not(None)  # in the archive
+fetch_by_file = Index("fetch_by_file", fetch.c.file, sqlite_where=_LIES, postgresql_where=_LIES)
 
 # What to remember of the lines of a site's newest pages: ingest.furniture learns from it.
 line = Table(
@@ -379,6 +382,8 @@ def _add(connection: Connection, *new: Column[Any]) -> None:
 def _to_two(connection: Connection) -> None:
     _add(connection, entry.c.holder, entry.c.leased)
     entry_by_holder.create(connection)
+    _add(connection, fetch.c.pruned)
+    fetch_by_file.create(connection)
 
 
 # Version -> what brings a catalog from the version before to it. An upgrade only adds what those
