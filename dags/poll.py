@@ -35,24 +35,8 @@ One article that is missing, off topic or a copy never makes a poll red. Ask `ne
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import (
-    Asset,
-    CronDataIntervalTimetable,
-    ExceptionRetryPolicy,
-    RetryAction,
-    RetryRule,
-    TriggerRule,
-    dag,
-    task,
-)
-
-CORPUS = Asset("news_corpus")
-
-# A second try of a run in which everything failed would find nothing left to do and turn green.
-RETRIES = ExceptionRetryPolicy([
-    RetryRule("ingest.errors.RunFailed", RetryAction.FAIL, reason="all of it failed"),
-    RetryRule("ingest.errors.SettingsError", RetryAction.FAIL, reason="a person must mend it"),
-])  # fmt: skip
+from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
+from newsdesk_dags import ARGS, CORPUS
 
 
 @dag(
@@ -61,15 +45,7 @@ RETRIES = ExceptionRetryPolicy([
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
-    default_args={
-        "owner": "newsdesk",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": RETRIES,
-        "execution_timeout": timedelta(minutes=30),  # fetch ends by itself after 20
-    },
+    default_args=ARGS | {"execution_timeout": timedelta(minutes=30)},  # fetch ends after 20
     tags=["newsdesk"],
     doc_md=__doc__,
 )

@@ -20,22 +20,8 @@ as `corrupt` and the like. Clear a task to have it go on.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import (
-    Asset,
-    ExceptionRetryPolicy,
-    Param,
-    RetryAction,
-    RetryRule,
-    TriggerRule,
-    dag,
-    task,
-)
-
-CORPUS = Asset("news_corpus")
-RETRIES = ExceptionRetryPolicy([
-    RetryRule("ingest.errors.RunFailed", RetryAction.FAIL, reason="all of it failed"),
-    RetryRule("ingest.errors.SettingsError", RetryAction.FAIL, reason="a person must mend it"),
-])  # fmt: skip
+from airflow.sdk import Param, TriggerRule, dag, task
+from newsdesk_dags import ARGS, CORPUS
 
 
 @dag(
@@ -66,15 +52,7 @@ RETRIES = ExceptionRetryPolicy([
             description="Keep no story of this day or later.",
         ),
     },
-    default_args={
-        "owner": "newsdesk",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": RETRIES,
-        "execution_timeout": timedelta(hours=12),
-    },
+    default_args=ARGS | {"execution_timeout": timedelta(hours=12)},
     tags=["newsdesk"],
     doc_md=__doc__,
 )

@@ -27,23 +27,9 @@ next run: it is no fault.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import (
-    Asset,
-    CronDataIntervalTimetable,
-    ExceptionRetryPolicy,
-    Param,
-    RetryAction,
-    RetryRule,
-    TriggerRule,
-    dag,
-    task,
-)
+from airflow.sdk import CronDataIntervalTimetable, Param, TriggerRule, dag, task
+from newsdesk_dags import ARGS, CORPUS
 
-CORPUS = Asset("news_corpus")
-RETRIES = ExceptionRetryPolicy([
-    RetryRule("ingest.errors.RunFailed", RetryAction.FAIL, reason="parts are incomplete"),
-    RetryRule("ingest.errors.SettingsError", RetryAction.FAIL, reason="a person must mend it"),
-])  # fmt: skip
 KINDS = [
     "wordpress", "paged", "govuk", "guardian", "archives", "next_url", "pages", "sitemap", "wayback"
 ]  # fmt: skip  # as ingest.sources.WAYS has them; a test compares
@@ -102,15 +88,7 @@ def asked_for(context: Any) -> bool:
         "again": Param(False, type="boolean", title="Ask again for what is done"),
         "dry_run": Param(False, type="boolean", title="Dry run: plan only, ask nobody"),
     },
-    default_args={
-        "owner": "newsdesk",
-        "retries": 2,
-        "retry_delay": timedelta(seconds=30),
-        "retry_exponential_backoff": 2.0,
-        "max_retry_delay": timedelta(minutes=10),
-        "retry_policy": RETRIES,
-        "execution_timeout": timedelta(hours=6),
-    },
+    default_args=ARGS | {"execution_timeout": timedelta(hours=6)},
     tags=["newsdesk"],
     doc_md=__doc__,
 )

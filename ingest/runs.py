@@ -40,6 +40,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # Who is told `verb, steps done, steps in all` of whatever runs.
 WATCH: ContextVar[Callable[[str, int, int], None]] = ContextVar("watch", default=lambda *_: None)
+# For what runs are: in Airflow `DAG/run`; none by hand.
+OCCASION: ContextVar[str | None] = ContextVar("occasion", default=None)
 
 
 def _open(**other: Any) -> Desk:
@@ -69,7 +71,7 @@ def _recorded(
     @wraps(run)
     def recorded(desk: Desk, /, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
         began, counts, alerts = desk.now(), dict[str, int](), dict[str, str]()
-        number = desk.catalog.begin_run(verb, began)
+        number = desk.catalog.begin_run(verb, began, OCCASION.get())
         try:
             before = desk.catalog.feed_states()
             counts = run(desk, *args, **kwargs)

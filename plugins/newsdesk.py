@@ -313,5 +313,11 @@ class NewsdeskPlugin(AirflowPlugin):
             "destination": "nav",
             "url_route": "newsdesk",
             "nav_top_level": True,
-        }
+        },
+        {
+            "name": "Newsdesk",
+            "href": "/newsdesk/run?occasion={DAG_ID}/{RUN_ID}",
+            "destination": "dag_run",
+            "url_route": "newsdesk_run",
+        },
     ]

@@ -32,9 +32,10 @@ class Answers(ABC):
     def _read(self) -> AbstractContextManager[Connection]:
         """Open a connection for one question."""
 
-    def runs(self, limit: int) -> list[dict[str, Any]]:
-        """Return the last runs, newest first."""
-        return self._rows(select(schema.run).order_by(schema.run.c.id.desc()).limit(limit))
+    def runs(self, limit: int, occasion: str = "") -> list[dict[str, Any]]:
+        """Return the last runs, or those for an occasion, newest first."""
+        query = select(schema.run).order_by(schema.run.c.id.desc()).limit(limit)
+        return self._rows(query.where(schema.run.c.occasion == occasion) if occasion else query)
 
     def feed(self, url: str) -> dict[str, Any] | None:
         """Return all we know of one feed: by its URL, or the one it moved to."""

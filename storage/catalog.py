@@ -156,6 +156,7 @@ class Catalog(Lists, Slices):
         # SQLite lets one write at a time, and lets others sleep and try again: threads line up
         self._line: AbstractContextManager[Any] = Lock() if self._sqlite else nullcontext()
         self._jobs: list[Any] = []  # of _together
+        self._in_run: int | None = None  # in which verdicts are given
         if self._sqlite:
             event.listen(self._engine, "connect", _tune)
         try:
@@ -554,7 +555,7 @@ class Catalog(Lists, Slices):
         if not changed.rowcount:
             return False
         said = {"entry": number, "reason": verdict.reason, "evidence": verdict.evidence, "at": now}
-        connection.execute(_GIVE, {**said, **columns(grounds)})
+        connection.execute(_GIVE, {**said, "run": self._in_run, **columns(grounds)})
         self._forget(connection, number)
         return True
 
@@ -757,11 +758,16 @@ class Catalog(Lists, Slices):
 
     # runs
 
-    def begin_run(self, verb: str, now: datetime) -> int:
-        """Note that a run began; returns its number."""
+    def begin_run(self, verb: str, now: datetime, occasion: str | None = None) -> int:
+        """Note that a run began, and for what; the verdicts we give from now on are its own.
+
+        Returns its number.
+        """
+        row = {"verb": verb, "started": now, "occasion": occasion}
         with self._write() as connection:
-            done = connection.execute(schema.run.insert().values(verb=verb, started=now))
-            return int((done.inserted_primary_key or (0,))[0])
+            done = connection.execute(schema.run.insert().values(row))
+            self._in_run = int((done.inserted_primary_key or (0,))[0])
+        return self._in_run
 
     def end_run(
         self,

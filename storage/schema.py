@@ -267,6 +267,7 @@ verdict = Table(
     Column("reason", String, nullable=False),
     Column("evidence", String, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("run", _ID),  # in which it was given; none: by a person
     Column("like", Integer, index=True),  # the number of the kept story it copies
     Column("kind", String, nullable=False, default=""),  # of copy
     Column("score", Float),  # topic, 0.0 to 1.0
@@ -366,6 +367,7 @@ run = Table(
     Column("failed", String),
     Column("counts", JSON),
     Column("alerts", JSON),  # name -> evidence
+    Column("occasion", String, index=True),  # for which, as `poll/manual__2026...`; none: by hand
 )
 
 sketches.define(METADATA)
@@ -384,6 +386,9 @@ def _to_two(connection: Connection) -> None:
     entry_by_holder.create(connection)
     _add(connection, fetch.c.pruned)
     fetch_by_file.create(connection)
+    _add(connection, verdict.c.run, run.c.occasion)
+    for index in run.indexes:
+        index.create(connection)
 
 
 # Version -> what brings a catalog from the version before to it. An upgrade only adds what those

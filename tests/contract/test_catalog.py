@@ -603,6 +603,20 @@ def test_runs_are_remembered(catalog: Catalog) -> None:
     )  # fmt: skip
 
 
+def test_a_run_is_found_by_its_occasion_and_verdicts_know_their_run(catalog: Catalog) -> None:
+    seen(catalog, ENTRY.url)
+    fetched(catalog)
+    entry = catalog.to_sift(1)[0].id
+    catalog.begin_run("sift", NOON)
+    number = catalog.begin_run("sift", NOON, "poll/one")
+    catalog.decide(entry, Verdict("off_topic"), Judgement(), NOON)
+
+    assert [run["id"] for run in catalog.runs(5, "poll/one")] == [number]
+    life = catalog.life(entry)
+    assert life
+    assert life["verdict"]["run"] == number
+
+
 def test_a_catalog_is_upgraded_step_by_step_and_once(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.airflow_home import Airflow
+from storage.catalog import Catalog
+from tests.airflow_home import Airflow, Run
 from tests.newssite import NewsSite
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ DAGS = sorted((ROOT / "dags").glob("*.py"))
 BRANCHES = (ast.If, ast.IfExp, ast.Match, ast.BoolOp, ast.Try, ast.Raise, ast.Assert)
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp)
 OTHERS = (ast.GeneratorExp, ast.With, ast.AsyncWith, ast.Lambda, ast.ClassDef, ast.Await)
-AT_THE_TOP = {"datetime", "typing", "airflow.sdk"}
+AT_THE_TOP = {"datetime", "typing", "airflow.sdk", "newsdesk_dags"}
 FORBIDDEN_NAMES = {"open", "exec", "eval", "compile", "__import__", "print", "input"}
 
 
@@ -107,6 +108,7 @@ def read_dags(home: Path) -> dict[str, Any]:
     environment |= {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "PYTHONPATH": str(ROOT),
     }
     answer = subprocess.run(
@@ -235,6 +237,11 @@ class Desk:
     def corpus(self) -> list[Path]:
         return sorted((self.state / "corpus").glob("*"))
 
+    def told(self, run: Run) -> list[dict[str, Any]]:
+        """Return what the catalog knows of a run of `poll`, the last verb first."""
+        with Catalog(self.news["NEWS_CATALOG"]) as catalog:
+            return catalog.runs(9, f"poll/{run.id}")
+
 
 def page(title: str, body: str) -> str:
     return (
@@ -281,6 +288,7 @@ def test_a_poll_by_a_real_scheduler_fills_the_corpus_and_tells_the_counts(desk: 
     assert run.counts["discover"]["entries_new"] == 2
     assert run.counts["fetch"]["fetched"] == 2
     assert run.events == [run.counts]
+    assert [one["verb"] for one in desk.told(run)] == ["sift", "fetch", "discover"]
     assert all(isinstance(n, int) for counts in run.counts.values() for n in counts.values())
 
 
