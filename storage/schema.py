@@ -376,9 +376,10 @@ search.define(METADATA)
 
 def _add(connection: Connection, *new: Column[Any]) -> None:
     """Add columns to their tables; those that may not be empty need a `server_default`."""
+    quoted = connection.dialect.identifier_preparer.format_table  # `fetch` is a word of SQL's
     for one in new:
         said = CreateColumn(one).compile(dialect=connection.dialect)
-        connection.exec_driver_sql(f"ALTER TABLE {one.table.name} ADD COLUMN {said}")
+        connection.exec_driver_sql(f"ALTER TABLE {quoted(one.table)} ADD COLUMN {said}")
 
 
 def _to_two(connection: Connection) -> None:
