@@ -1,8 +1,8 @@
 """Hosts side by side, one host in turn: threads, because waiting is all that the verbs do there."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from queue import SimpleQueue
 from threading import Event
@@ -14,6 +14,7 @@ Result = TypeVar("Result")
 # Hosts asked at the same time; a thread that sleeps costs 50 kB, and only as many start as there
 # are hosts. Where more than this answer slowly, the others wait for one to be done.
 LANES = 256
+AHEAD = 16  # objects asked of a store before the first is used: 30 ms each, and a page takes 30
 
 
 def abreast(
@@ -69,3 +70,23 @@ def together(lanes: Sequence[Generator[Result, None, None]]) -> Iterator[Result]
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def ahead(
+    act: Callable[[Thing], Result], things: Iterable[Thing], local: bool = False
+) -> Iterator[Result]:
+    """Yield act(thing) for every thing, in order; a few ahead of whoever takes them.
+
+    What is `local` is had in turn, as it is asked for.
+    """
+    if local:
+        yield from map(act, things)
+        return
+    coming: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(AHEAD, thread_name_prefix="ahead") as pool:
+        for thing in things:
+            coming.append(pool.submit(act, thing))
+            if len(coming) >= AHEAD:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()

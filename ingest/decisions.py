@@ -17,11 +17,11 @@ from ingest.fingerprint import fingerprint
 from ingest.likeness import likeness
 from ingest.reading import NOTHING, Reading, Sheet
 from ingest.score import explain
-from ingest.sift import BATCH, admit, case_of, settle, sheet_of
+from ingest.sift import BATCH, admit, case_of, settle, sheet_of, shelved
 from ingest.web.client import redacted
 from storage.catalog import Decided
 from storage.corpus import parse, render
-from storage.errors import StorageError
+from storage.errors import Lost
 from storage.model import Decision, Page, Verdict
 
 log = structlog.get_logger(__name__)
@@ -162,12 +162,10 @@ def _readings(desk: Desk, batch: list[Decided]) -> Iterator[tuple[Decided, Page,
     pages: deque[tuple[Decided, Page]] = deque()
 
     def sheets() -> Iterator[tuple[Sheet]]:
-        for one in batch:
-            assert one.waiting.place
-            try:
-                page = desk.archive.read(one.waiting.place)
-            except StorageError as error:  # `newsdesk verify` tells people
-                log.warning("page_lost", url=redacted(one.waiting.entry.url), detail=str(error))
+        had = shelved(desk, (one.waiting for one in batch))
+        for one, (_, page) in zip(batch, had, strict=True):
+            if isinstance(page, Lost):  # `newsdesk verify` tells people
+                log.warning("page_lost", url=redacted(one.waiting.entry.url), detail=str(page))
                 continue
             pages.append((one, page))
             yield (sheet_of(desk, one.waiting, page),)

@@ -20,9 +20,9 @@ from ingest.web import pace
 from ingest.web.client import Web, redacted
 from ingest.web.robots import Robots
 from ingest.workers import Workers
-from storage.archive import Archive
+from storage.archive import Archive, open_archive
 from storage.catalog import Catalog
-from storage.corpus import FileCorpus, open_corpus
+from storage.corpus import Corpus, open_corpus
 from storage.model import Feed, HostState, Page
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ class Desk:
     @cached_property
     def archive(self) -> Archive:
         """The shelf of pages."""
-        return self._open.enter_context(Archive(self.settings.archive))
+        return self._open.enter_context(open_archive(self.settings.archive))
 
     @cached_property
-    def corpus(self) -> FileCorpus:
+    def corpus(self) -> Corpus:
         """The shelf of stories."""
         return open_corpus(self.settings.corpus)
 

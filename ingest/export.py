@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic_core import to_json
 
+from ingest.abreast import ahead
 from ingest.desk import Desk
 from ingest.errors import SettingsError
 from storage.corpus import parse
@@ -65,9 +66,10 @@ def export(desk: Desk, folder: Path) -> dict[str, int]:
 
 def _rows(desk: Desk, texts: Path) -> Iterator[dict[str, Any]]:
     total = desk.catalog.stories_kept()
-    for row in desk.watched("export", desk.catalog.stories(), total):
+    rows, again = tee(desk.catalog.stories())  # no further apart than what is read ahead
+    texts_of = ahead(desk.corpus.read, (row["name"] for row in again), desk.corpus.local)
+    for row, data in desk.watched("export", zip(rows, texts_of, strict=True), total):
         name = row.pop("name")
-        data = desk.corpus.read(name)
         (texts / name).write_bytes(data)
         for key in ("file", "offset", "length"):
             row[f"archive_{key}"] = row.pop(key)

@@ -9,12 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ingest.abreast import ahead
 from ingest.desk import Desk
 from ingest.health import BROKEN, ORDER, WELL, Alert, health, of_feeds, of_pages
 from ingest.urls import canonical
 from storage.answers import FETCHED
 from storage.corpus import name_of, number_of, validate
-from storage.errors import StorageError
+from storage.errors import Lost
 from storage.model import FeedState, Place
 
 SHARED = 100  # verdicts of which a feed's shares are told
@@ -109,7 +110,7 @@ def life(desk: Desk, reference: str | int) -> dict[str, Any] | None:
         found["pruned"] = f"its page was {found['page']}"
     elif place:
         found["place"] = Place(file=place["file"], offset=place["offset"], length=place["length"])
-        found["page"] = f"{desk.settings.archive / place['file']} at byte {place['offset']}"
+        found["page"] = f"{desk.archive.where}/{place['file']} at byte {place['offset']}"
     return found
 
 
@@ -125,8 +126,7 @@ def _corpus(desk: Desk) -> Iterator[str]:
         yield f"corpus: {name}: no story file; move it away"
     for name in sorted(set(rows) - set(files)):
         yield f"corpus: {name}: the catalog knows it, the file is gone"
-    for name in files:
-        data = desk.corpus.read(name)
+    for name, data in zip(files, ahead(desk.corpus.read, files, desk.corpus.local), strict=True):
         ours = name in rows and rows[name]["page_sha256"] is not None
         yield from (f"corpus: {breach}" for breach in validate(name, data, strict=ours))
         if name not in rows and name not in withdrawn:
@@ -154,11 +154,16 @@ def _tally(desk: Desk) -> Iterator[str]:
 
 def _archive(desk: Desk) -> Iterator[str]:
     places = list(desk.catalog.places())
-    for url, place, sha256 in desk.watched("verify", places, len(places)):
+
+    def digest(one: tuple[str, Place, str]) -> str | Lost:
         try:
-            page = desk.archive.read(place)
-        except StorageError as error:
-            yield f"archive: {url}: {error}"
-            continue
-        if hashlib.sha256(page.content).hexdigest() != sha256:
+            return hashlib.sha256(desk.archive.read(one[1]).content).hexdigest()
+        except Lost as error:
+            return error
+
+    digests = zip(places, ahead(digest, places, desk.archive.local), strict=True)
+    for (url, place, sha256), found in desk.watched("verify", digests, len(places)):
+        if isinstance(found, Lost):
+            yield f"archive: {url}: {found}"
+        elif found != sha256:
             yield f"archive: {url}: the page at {place.file}:{place.offset} is another"

@@ -274,7 +274,7 @@ def init(desk: Desk) -> dict[str, Any]:
     desk.catalog.list_feeds(desk.feeds)
     return {
         "corpus": desk.settings.corpus,
-        "archive": str(desk.archive.folder),
+        "archive": desk.archive.where,
         "topic": desk.topic.name,
         "feeds": len(desk.feeds),
         "enabled": sum(feed.enabled for feed in desk.feeds),

@@ -131,7 +131,7 @@ def fetched(desk: Desk, url: str) -> Path:
     One that was broken off goes on where it was, unless it has another size by now. Raises
     FetchError; RunFailed when the site gives no ranges.
     """
-    folder = made(desk.archive.folder / "scan", "NEWS_ARCHIVE")
+    folder = made(desk.archive.scratch, "NEWS_ARCHIVE")
     path = folder / f"{sha256(url.encode()).hexdigest()[:16]}.warc.gz"
     if path.exists():
         return path

@@ -36,9 +36,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    corpus: str = Field("corpus", description="folder of the corpus")
+    corpus: str = Field("corpus", description="folder of the corpus, or s3://bucket/folder")
     catalog: str = Field("", description="SQLAlchemy URL; empty: SQLite in ./state")
-    archive: Path = Field(Path("state/archive"), description="folder of the page archive")
+    archive: str = Field(
+        "state/archive", description="folder of the page archive, or s3://bucket/folder"
+    )
     feeds: Path = Field(HERE / "feeds.toml", description="file that lists the feeds")
     topic: Path = Field(
         HERE / "topics" / "health-social-care-integration.toml", description="topic file"
@@ -57,6 +59,13 @@ class Settings(BaseModel):
     guardian_key: Annotated[str, BeforeValidator(_from_file)] = Field(
         "", description="key of the Guardian Open Platform, for its archive, or the file it is in"
     )
+
+    @field_validator("corpus", "archive")
+    @classmethod
+    def _has_no_password(cls, value: str) -> str:
+        if re.search(r"://[^/]*:[^/]*@", value):
+            raise ValueError("it holds a password, which belongs into the environment: AWS_*")
+        return value
 
     @field_validator("user_agent")
     @classmethod

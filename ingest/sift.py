@@ -11,6 +11,7 @@ from importlib.metadata import version
 import structlog
 
 from ingest import fulltext
+from ingest.abreast import ahead
 from ingest.dates import LONDON
 from ingest.desk import Desk
 from ingest.errors import RunFailed
@@ -26,7 +27,7 @@ from ingest.score import VERSION, TopicScore
 from ingest.urls import host_of
 from ingest.web.client import redacted
 from storage.corpus import name_of, number_of, parse, render
-from storage.errors import FormatError, StorageError
+from storage.errors import FormatError, Lost
 from storage.model import (
     KEPT,
     Fingerprint,
@@ -86,17 +87,27 @@ def _sheets(
     desk: Desk, batch: Iterable[Waiting], pages: "deque[tuple[Waiting, Page]]"
 ) -> Iterator[tuple[Sheet]]:
     """Yield one sheet a page, and note which page it is of."""
-    for waiting in batch:
-        assert waiting.place
-        try:
-            page = desk.archive.read(waiting.place)
-        except StorageError as error:  # fetch it anew: a page lost is not a story lost
-            now = desk.now()
-            desk.catalog.lost(waiting.id, now, str(error), waiting.place)
-            log.warning("page_lost", url=redacted(waiting.entry.url), detail=str(error))
+    for waiting, page in shelved(desk, batch):
+        if isinstance(page, Lost):  # fetch it anew: a page lost is not a story lost
+            assert waiting.place
+            desk.catalog.lost(waiting.id, desk.now(), str(page), waiting.place)
+            log.warning("page_lost", url=redacted(waiting.entry.url), detail=str(page))
             continue
         pages.append((waiting, page))
         yield (sheet_of(desk, waiting, page),)
+
+
+def shelved(desk: Desk, batch: Iterable[Waiting]) -> Iterator[tuple[Waiting, Page | Lost]]:
+    """Yield each fetched entry with its page, or with what is said of one that is lost."""
+
+    def read(waiting: Waiting) -> tuple[Waiting, Page | Lost]:
+        assert waiting.place
+        try:
+            return waiting, desk.archive.read(waiting.place)
+        except Lost as error:
+            return waiting, error
+
+    return ahead(read, batch, desk.archive.local)
 
 
 def sheet_of(desk: Desk, waiting: Waiting, page: Page) -> Sheet:
@@ -218,8 +229,11 @@ def admit(
     `said` is the evidence when it is kept.
     """
     data, number, name = b"", -1, ""
+    urls = {case.story.url, case.entry.url}
+    if not desk.corpus.local:  # had before, so that nobody waits for a store while all are locked
+        deque(_lookalikes(desk, desk.catalog.alike(urls, found)), maxlen=0)
     with desk.catalog.admission() as admission:
-        alike = admission.alike({case.story.url, case.entry.url}, found)
+        alike = admission.alike(urls, found)
         lookalikes = tuple(_lookalikes(desk, alike))
         case = replace(case, lookalikes=lookalikes, kin=tuple(kin(case.story, lookalikes)))
         verdict = judge(case, filters)
@@ -262,7 +276,7 @@ def _lookalikes(
     for number, name, how, pending in alike:
         try:
             data = pending or desk.corpus.read(name)
-        except StorageError as error:  # `newsdesk verify` tells people; a copy of it may come in
+        except Lost as error:  # `newsdesk verify` tells people; a copy of it may come in
             log.warning("story_missing", story=name, detail=str(error))
             continue
         yield Lookalike(number=number, name=name, how=how, story=parse(data, name))
@@ -287,16 +301,17 @@ def adopt(desk: Desk, every: bool = True) -> dict[str, int]:
     Unless `every` file is asked for, a folder that did not change since is not looked into.
     """
     settle(desk)
-    for name in desk.catalog.names(withdrawn=True):
-        desk.corpus.remove(name)
-    counts, mark = {"adopted": 0, "unreadable": 0}, desk.corpus.mark()
+    local = desk.corpus.local
+    deque(ahead(desk.corpus.remove, desk.catalog.names(withdrawn=True), local), maxlen=0)
+    mark = desk.corpus.mark(desk.catalog.next_number())
+    counts = {"adopted": 0, "unreadable": 0}
     if not every and mark and mark == desk.catalog.mark():
         return counts
     fresh = desk.catalog.unknown(desk.corpus.names())
-    for name in desk.watched("adopt", fresh, len(fresh)):
+    files = zip(fresh, ahead(desk.corpus.read, fresh, local), strict=True)
+    for name, data in desk.watched("adopt", files, len(fresh)):
         number = number_of(name)
         assert number is not None
-        data = desk.corpus.read(name)
         digest = sha256(data).hexdigest()
         try:
             story = parse(data, name)

@@ -13,7 +13,7 @@ from ingest.errors import Fault
 from ingest.likeness import side_by_side
 from ingest.sift import reread
 from storage.corpus import parse
-from storage.errors import StorageError
+from storage.errors import Lost
 from storage.model import KEPT, Story
 
 SCREEN = 30  # rows
@@ -27,7 +27,7 @@ def overview(desk: Desk, since: date, until: date, by: str = "nation") -> dict[s
     `days` counts stories by the day they appeared and by the `nation` or `kind` of their source,
     by month when there are many; `reasons` are the verdicts given then and their count, `had` how
     many of them on a page; `delays` the median and the 95th percentile of how long after they
-    appeared, and were seen, stories came in; `disk` the bytes of each shelf.
+    appeared, and were seen, stories came in; `disk` the bytes of each shelf that is on one.
     """
     begin, end = (datetime.combine(day, time(), UTC) for day in (since, until + timedelta(days=1)))
     groups = {row["url"]: row[by] for row in desk.catalog.sources()}
@@ -63,15 +63,16 @@ def _spread(some: Sequence[timedelta]) -> tuple[timedelta, timedelta] | None:
 
 
 def _disk(desk: Desk) -> dict[str, int]:
-    folder = desk.settings.archive
-    pages = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    latest = desk.catalog.list_stories(most=SAMPLE)
-    sizes = []
-    for one in latest:
-        with suppress(StorageError):  # a file that is gone is for `newsdesk verify` to tell
-            sizes.append(len(desk.corpus.read(one["name"])))
-    stories = desk.catalog.stories_kept() * sum(sizes) // max(len(sizes), 1)
-    return {"catalog": desk.catalog.bytes(), "archive": pages, "corpus, about": stories}
+    taken = {"catalog": desk.catalog.bytes()}
+    if desk.archive.local:
+        taken["archive"] = desk.archive.size()
+    if desk.corpus.local:
+        sizes = []
+        for one in desk.catalog.list_stories(most=SAMPLE):
+            with suppress(Lost):  # a file that is gone is for `newsdesk verify` to tell
+                sizes.append(len(desk.corpus.read(one["name"])))
+        taken["corpus, about"] = desk.catalog.stories_kept() * sum(sizes) // max(len(sizes), 1)
+    return taken
 
 
 def stories(

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     case,
+    exists,
     func,
     literal,
     or_,
@@ -23,6 +24,7 @@ from storage.model import Place, Seen
 
 NEW, FETCHED, DECIDED = "new", "fetched", "decided"  # the states of an entry
 REFETCHED = "refetched"  # the outcome of a fetch after the verdict
+LOST = "page_lost"  # what is noted when a page is no longer in the archive
 
 
 class Answers(ABC):
@@ -194,12 +196,13 @@ class Answers(ABC):
             return [(url, title) for url, title in connection.execute(query)]
 
     def places(self) -> Iterator[tuple[str, Place, str]]:
-        """Yield URL, place and content digest of every page that was fetched."""
-        f = schema.fetch.c
+        """Yield URL, place and content digest of every page that was fetched and not found lost."""
+        f, later = schema.fetch.c, schema.fetch.alias().c
+        lost = exists().where(later.entry == f.entry, later.id > f.id, later.outcome == LOST)
         query = (
             select(schema.entry.c.url, f.file, f.offset, f.length, f.sha256)
             .join(schema.entry)
-            .where(f.file.is_not(None))
+            .where(f.file.is_not(None), ~lost)
         )
         with self._read() as connection:
             for url, file, offset, length, sha256 in connection.execute(query):

@@ -16,17 +16,18 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from http.client import responses
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, ClassVar, Self
 
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from storage.errors import StorageError, made
+from storage.errors import Lost, StorageError, made
 from storage.model import Page, Place
 
 MAX_FILE_BYTES = 1_000_000_000  # the WARC guidelines' advice: about 1 GB a file
+STAMP = "%Y%m%d%H%M%S%f"  # in the name of a file: when it was begun, in UTC
 MAX_CONTENT_BYTES = 256_000_000  # far above any setting; a record that decodes to more is damaged
 # The body lies here as the client handed it on, chunks joined: readers must not look for them.
 _TRANSFER = "transfer-encoding"
@@ -35,8 +36,11 @@ _TRANSFER = "transfer-encoding"
 class Archive:
     """A folder of WARC files; many processes may append at once, each to its own file."""
 
+    local: ClassVar = True  # to read a page takes no time worth saving
+
     def __init__(self, folder: Path) -> None:
         self.folder = made(folder, "NEWS_ARCHIVE")
+        self.where = str(folder)
         self._lock = threading.Lock()
         self._file: BinaryIO | None = None
 
@@ -81,7 +85,7 @@ class Archive:
             self._file.close()
             self._file = None
         if not self._file:
-            stamp = now.astimezone(UTC).strftime("%Y%m%d%H%M%S%f")
+            stamp = now.astimezone(UTC).strftime(STAMP)
             name = f"newsdesk-{stamp}-{os.getpid()}.warc.gz"
             self._file = (self.folder / name).open("xb")
             with suppress(OSError):  # a file system without locks; else ours while we append
@@ -89,22 +93,30 @@ class Archive:
         return self._file
 
     def read(self, place: Place) -> Page:
-        """Return the page at a place; raises StorageError when it is not there or damaged."""
+        """Return the page at a place; raises Lost when it is not there or damaged."""
         try:
             return _page(self.member(place))
-        except (zlib.error, EOFError, ArchiveLoadFailed, ValueError) as error:
-            path = self.folder / place.file
-            raise StorageError(f"no page at {path}:{place.offset}: {error}") from error
+        except (OSError, zlib.error, EOFError, ArchiveLoadFailed, ValueError, Lost) as error:
+            raise Lost(f"no page at {self.where}/{place.file}:{place.offset}: {error}") from error
 
     def member(self, place: Place) -> bytes:
-        """Return the record at a place as it lies there; raises StorageError without its file."""
+        """Return the record at a place as it lies there; raises Lost without its file."""
         path = self.folder / place.file
         try:
             with path.open("rb") as file:
                 file.seek(place.offset)
                 return file.read(place.length)
         except OSError as error:
-            raise StorageError(f"no page at {path}:{place.offset}: {error}") from error
+            raise Lost(f"{path} cannot be read: {error.strerror}") from error
+
+    def size(self) -> int:
+        """Return what the archive takes on disk."""
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+
+    @property
+    def scratch(self) -> Path:
+        """Where to put a file for as long as it is being read."""
+        return self.folder / "scan"
 
     def files(self) -> list[tuple[str, int, datetime]]:
         """Return name, bytes and last change of every file."""
@@ -130,6 +142,16 @@ class Archive:
     def remove(self, file: str) -> None:
         """Remove a file, with all records in it."""
         (self.folder / file).unlink(missing_ok=True)
+
+
+def open_archive(where: str) -> Archive:
+    """Open an archive by its place: a folder, or the URL of a place in an object store."""
+    scheme, _, path = where.rpartition("://")
+    if scheme in ("", "file"):
+        return Archive(Path(path))
+    from storage.objects import ObjectArchive, Objects  # as in storage.corpus
+
+    return ObjectArchive(Objects(where, "NEWS_ARCHIVE"))
 
 
 class _Received(StatusAndHeaders):  # type: ignore[misc]  # warcio has no types

@@ -38,7 +38,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from storage import intake, schema, search, sketches
-from storage.answers import DECIDED, FETCHED, NEW, REFETCHED, last_fetch
+from storage.answers import DECIDED, FETCHED, LOST, NEW, REFETCHED, last_fetch
 from storage.errors import StorageError
 from storage.intake import Taken
 from storage.lists import Lists
@@ -492,9 +492,7 @@ class Catalog(Lists, Slices):
             if connection.execute(lies).first() != (place.file, place.offset):
                 return
             connection.execute(
-                schema.fetch.insert().values(
-                    entry=number, at=at, outcome="page_lost", detail=detail
-                )
+                schema.fetch.insert().values(entry=number, at=at, outcome=LOST, detail=detail)
             )
             connection.execute(
                 update(schema.entry)
@@ -575,6 +573,18 @@ class Catalog(Lists, Slices):
         with self._write() as connection:
             self._lock(connection)
             yield Admission(self, connection)
+
+    def alike(
+        self, urls: Iterable[str], fingerprint: Fingerprint
+    ) -> list[tuple[int, str, str, bytes | None]]:
+        """Return what an admission would; more may have come in once it begins."""
+        with self._read() as connection:
+            return Admission(self, connection).alike(urls, fingerprint)
+
+    def next_number(self) -> int:
+        """Return the number that the next story would have."""
+        with self._read() as connection:
+            return Admission(self, connection).next_number()
 
     def pending(self) -> list[tuple[int, str, bytes]]:
         """Return number, name and bytes of stories taken in whose file may not be there yet."""

@@ -18,9 +18,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from storage.errors import FormatError, StorageError, made
+from storage.errors import FormatError, Lost, StorageError, made
 from storage.model import Story
+
+if TYPE_CHECKING:
+    from storage.objects import ObjectCorpus
+
+Corpus: TypeAlias = "FileCorpus | ObjectCorpus"
 
 NAME = re.compile(r"^(\d{3,})_([0-9a-f]{16})\.txt$")
 MAX_TITLE = 300  # characters; the format's rule T1
@@ -139,6 +145,12 @@ def number_of(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return those of the names that are a corpus file's, by rising number."""
+    named = [(int(m[1]), m[0]) for name in names if (m := NAME.match(name))]
+    return [name for _, name in sorted(named)]
+
+
 def validate(name: str, data: bytes, strict: bool = True) -> list[Breach]:
     """Return every breach of the format, in the order of its lines; changes nothing.
 
@@ -168,19 +180,20 @@ def validate(name: str, data: bytes, strict: bool = True) -> list[Breach]:
 class FileCorpus:
     """A flat folder of story files."""
 
+    local: ClassVar = True  # to read a file takes no time worth saving
+
     def __init__(self, folder: Path) -> None:
         self.folder = made(folder, "NEWS_CORPUS")
 
     def names(self) -> list[str]:
         """Return the names of all story files, by rising number."""
-        named = [(int(m[1]), m[0]) for n in os.listdir(self.folder) if (m := NAME.match(n))]
-        return [name for _, name in sorted(named)]
+        return in_order(os.listdir(self.folder))
 
-    def mark(self) -> str:
+    def mark(self, number: int) -> str:
         """Return what stays the same while no file comes or goes; "" while it is too soon to say.
 
-        That is the folder's own time. Within its grain a second change would not show: 2 seconds
-        on FAT, the coarsest there is.
+        `number` is the one that no file should have yet. The mark is the folder's own time. Within
+        its grain a second change would not show: 2 seconds on FAT, the coarsest there is.
         """
         changed = self.folder.stat().st_mtime_ns
         return str(changed) if time.time_ns() - changed > 3_000_000_000 else ""
@@ -190,11 +203,11 @@ class FileCorpus:
         return sorted(name for name in os.listdir(self.folder) if not NAME.match(name))
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes; raises StorageError when it cannot be read."""
+        """Return a file's bytes; raises Lost when it cannot be read."""
         try:
             return (self.folder / name).read_bytes()
         except OSError as error:
-            raise StorageError(f"{self.folder / name} cannot be read: {error.strerror}") from error
+            raise Lost(f"{self.folder / name} cannot be read: {error.strerror}") from error
 
     def keep(self, name: str, data: bytes) -> None:
         """Put a file there, durably; the same bytes again change nothing.
@@ -248,12 +261,11 @@ class FileCorpus:
         return os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644), hidden
 
 
-CORPORA: dict[str, type[FileCorpus]] = {"": FileCorpus, "file": FileCorpus}
-
-
-def open_corpus(where: str) -> FileCorpus:
-    """Open a corpus by its place: a folder, or a URL whose scheme stands in CORPORA."""
+def open_corpus(where: str) -> Corpus:
+    """Open a corpus by its place: a folder, or the URL of a place in an object store."""
     scheme, _, path = where.rpartition("://")
-    if scheme not in CORPORA:
-        raise StorageError(f"NEWS_CORPUS={where}: unknown scheme; use a folder")
-    return CORPORA[scheme](Path(path))
+    if scheme in ("", "file"):
+        return FileCorpus(Path(path))
+    from storage.objects import ObjectCorpus, Objects  # who has a folder does not wait for fsspec
+
+    return ObjectCorpus(Objects(where, "NEWS_CORPUS"))

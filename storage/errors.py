@@ -11,6 +11,10 @@ class StorageError(NewsError):
     """A shelf is not as it must be: damaged, of another version, or not reachable."""
 
 
+class Lost(StorageError):
+    """What a shelf should hold is not there or is damaged; the shelf itself is reachable."""
+
+
 class FormatError(StorageError):
     """A corpus file breaks a rule of its format; names the file, the line and the rule."""
 

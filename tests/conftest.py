@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests import objectstore
 from tests.home import READERS
+from tests.objectstore import ObjectStore
 
 # A busy machine is no fault of the code: speed is measured in benchmarks/, not in tests. What
 # fails here fails everywhere: chance is for `pytest --hypothesis-profile=default` and tests.fuzz.
@@ -18,3 +20,17 @@ def _readers() -> Iterator[None]:
     """End the child processes that all tests share."""
     with READERS:
         yield
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    with objectstore.running() as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make a bucket; this process and its children can reach it."""
+    for name, value in object_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return object_store.bucket()

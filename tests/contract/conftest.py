@@ -1,11 +1,13 @@
-"""The databases that a contract holds on."""
+"""The databases, and the places for files, that a contract holds on."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from tests.databases import SERVER, database
+from tests.objectstore import Shelf
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -17,3 +19,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         pytest.skip("NEWS_TEST_POSTGRES is not set; .ci/run starts a server and sets it")
     with database() as url:
         yield url
+
+
+@pytest.fixture(params=["folder", "s3"])
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
+    """Return an empty place for the files of a corpus or an archive."""
+    if request.param == "folder":
+        return Shelf(str(tmp_path / "shelf"), fsspec.filesystem("file"))
+    bucket = request.getfixturevalue("bucket")
+    return Shelf(f"s3://{bucket}/news/shelf", request.getfixturevalue("object_store").files())

@@ -1,6 +1,5 @@
-"""Pages go into WARC files and come back as they were."""
+"""The folder of WARC files; what holds for an object store, too, is in tests/contract."""
 
-import gzip
 import os
 import re
 import signal
@@ -10,99 +9,9 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-from warcio.archiveiterator import ArchiveIterator
-
 from storage.archive import Archive
-from storage.errors import StorageError
-from storage.model import Page, Place
+from storage.model import Place
 from tests.builders import PAGE
-
-CODED = replace(
-    PAGE,
-    final_url="http://news.example/b",
-    headers=(
-        ("Content-Type", "text/html"),
-        ("X-Odd", "caf\xe9"),
-        ("X-Utf-8", "caf\xc3\xa9"),
-        ("X-Empty", ""),
-        ("Content-Encoding", "gzip"),
-        ("Transfer-Encoding", "chunked"),
-        ("Set-Cookie", "a=1"),
-        ("Set-Cookie", "b=2"),
-    ),
-    payload=gzip.compress(PAGE.content, mtime=0),
-    hops=("http://news.example/a", "http://news.example/b"),
-)
-
-
-FROM_FEED = replace(
-    PAGE, url="http://news.example/feed", status=0, hops=("http://news.example/feed",)
-)
-
-
-@pytest.mark.parametrize("page", [PAGE, CODED, FROM_FEED], ids=["plain", "gzip", "from_feed"])
-def test_a_page_comes_back_as_it_came(tmp_path: Path, page: object) -> None:
-    with Archive(tmp_path) as archive:
-        first, second = archive.append(page), archive.append(page)  # type: ignore[arg-type]
-
-        assert archive.read(first) == archive.read(second) == page
-
-
-def test_other_programs_read_the_records(tmp_path: Path) -> None:
-    with Archive(tmp_path) as archive:
-        place = archive.append(CODED)
-
-    with (tmp_path / place.file).open("rb") as file:
-        records = [
-            (r.rec_type, r.http_headers.get_header("X-Odd"), r.content_stream().read())
-            for r in ArchiveIterator(file, check_digests="raise")
-        ]
-
-    assert records == [("response", "caf\xe9", PAGE.content)]
-
-
-def test_what_came_in_a_feed_is_not_taken_for_the_sites_answer(tmp_path: Path) -> None:
-    with Archive(tmp_path) as archive:
-        place = archive.append(FROM_FEED)
-
-    with (tmp_path / place.file).open("rb") as file:
-        (kind,) = [(r.rec_type, r.http_headers, r.content_type) for r in ArchiveIterator(file)]
-
-    assert kind == ("conversion", None, "text/html; charset=utf-8")
-
-
-def test_a_torn_record_costs_itself_only(tmp_path: Path) -> None:
-    with Archive(tmp_path) as archive:
-        whole, torn = archive.append(PAGE), archive.append(PAGE)
-    path = tmp_path / whole.file
-    path.write_bytes(path.read_bytes()[:-60])
-
-    assert archive.read(whole) == PAGE
-    with pytest.raises(StorageError, match="no page at"):
-        archive.read(torn)
-
-
-@pytest.mark.parametrize(
-    "header", ["X-Newsdesk-Hops", "WARC-Target-URI", "WARC-Date", "Content-Type"]
-)
-@pytest.mark.parametrize("page", [PAGE, FROM_FEED], ids=["response", "conversion"])
-def test_a_record_that_another_program_wrote_is_no_page(
-    tmp_path: Path, page: Page, header: str
-) -> None:
-    with Archive(tmp_path) as archive:
-        place = archive.append(page)
-    path = tmp_path / place.file
-    record = re.sub(rf"(?m)^{header}: .*\n".encode(), b"", gzip.decompress(path.read_bytes()))
-    path.write_bytes(gzip.compress(record))
-
-    with pytest.raises(StorageError, match="no page at"):
-        Archive(tmp_path).read(replace(place, length=path.stat().st_size))
-
-
-def test_a_place_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"no page at .*gone.warc.gz:5"):
-        Archive(tmp_path).read(Place(file="gone.warc.gz", offset=5, length=9))
 
 
 def test_a_writer_killed_at_any_moment_leaves_readable_records(tmp_path: Path) -> None:

@@ -146,39 +146,8 @@ def test_a_name_can_be_checked_with_sha256sum() -> None:
     assert number_of("7_0123456789abcdef.txt") is None
 
 
-def test_files_are_listed_by_number_and_not_by_letter(tmp_path: Path) -> None:
-    corpus = FileCorpus(tmp_path)
-    names = [f"{n:03d}_{'a' * 16}.txt" for n in (999, 1000, 5)]
-    for name in names:
-        corpus.keep(name, b"x")
-    (tmp_path / "README").touch()
-
-    assert corpus.names() == [names[2], names[0], names[1]]
-    assert corpus.strangers() == ["README"]
-
-
-def test_the_same_bytes_again_change_nothing_and_others_are_refused(tmp_path: Path) -> None:
-    corpus = FileCorpus(tmp_path)
-    corpus.keep(FILE, b"one")
-    before = (tmp_path / FILE).stat()
-
-    corpus.keep(FILE, b"one")
-    with pytest.raises(StorageError, match="holds another text"):
-        corpus.keep(FILE, b"two")
-
-    assert (tmp_path / FILE).stat() == before
-    assert os.listdir(tmp_path) == [FILE]
-
-
-def test_a_folder_that_cannot_be_made_says_what_to_set(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-
-    with pytest.raises(StorageError, match="set NEWS_CORPUS"):
-        open_corpus(str(tmp_path / "file" / "corpus"))
-
-
 def test_an_unknown_scheme_is_refused() -> None:
-    with pytest.raises(StorageError, match="unknown scheme"):
+    with pytest.raises(StorageError, match=r"gopher.*set NEWS_CORPUS to a folder or to s3://"):
         open_corpus("gopher://corpus")
 
 
@@ -199,10 +168,10 @@ def test_no_word_of_a_story_is_in_its_files_name(number: int, title: str, block:
 
 def test_a_folder_has_a_mark_once_its_last_change_is_old_enough(tmp_path: Path) -> None:
     corpus = FileCorpus(tmp_path)
-    fresh = corpus.mark()
+    fresh = corpus.mark(0)
     os.utime(tmp_path, (1, 1))
-    old = corpus.mark()
+    old = corpus.mark(0)
     os.utime(tmp_path, (2, 2))
 
     assert fresh == ""
-    assert old not in ("", corpus.mark())
+    assert old not in ("", corpus.mark(0))
