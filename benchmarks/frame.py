@@ -14,6 +14,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -134,42 +135,44 @@ def measured(
     most: float | None = None,
     folder: Path | None = None,
     may_fail: bool = False,
+    quiet: bool = False,
 ) -> Used:
     """Run a command on the first few processors; return what it and its children took.
 
     After `most` seconds it is ended, with its children. Raises CalledProcessError.
     """
-    some, began, peak = set(sorted(os.sched_getaffinity(0))[:cores]), time.perf_counter(), 0.0
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        stdout=subprocess.PIPE,
-        cwd=folder,
-        env={**os.environ, **(environment or {})},
-        preexec_fn=lambda: os.sched_setaffinity(0, some),
-        start_new_session=True,
-        text=True,
-    )
-    assert process.stdout
-    os.set_blocking(process.stdout.fileno(), False)
-    parts, used, ended = list[str](), None, False
-    while used is None:
-        peak = max(peak, resident(process.pid))
-        parts.append(process.stdout.read() or "")
-        pid, status, rusage = os.wait4(process.pid, os.WNOHANG)
-        took = time.perf_counter() - began
-        if pid:
-            used, process.returncode = rusage, os.waitstatus_to_exitcode(status)
-        elif most and took > most and not ended:
-            ended = True
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-        else:
-            time.sleep(min(EVERY, took / 10))
-    took = time.perf_counter() - began
-    parts.append(process.stdout.read() or "")
+    # without bytecode each start of ours would compile half of our code anew
+    said = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    said |= environment or {}
+    some, peak, used, ended = set(sorted(os.sched_getaffinity(0))[:cores]), 0.0, None, False
+    with tempfile.TemporaryFile("w+") as out:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=out,
+            stderr=subprocess.DEVNULL if quiet else None,
+            cwd=folder,
+            env=said,
+            preexec_fn=lambda: os.sched_setaffinity(0, some),
+            start_new_session=True,
+        )
+        while used is None:
+            peak = max(peak, resident(process.pid))
+            pid, status, rusage = os.wait4(process.pid, os.WNOHANG)
+            took = time.perf_counter() - began
+            if pid:
+                used, process.returncode = rusage, os.waitstatus_to_exitcode(status)
+            elif most and took > most and not ended:
+                ended = True
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
+            else:
+                time.sleep(min(EVERY, took / 20))
+        out.seek(0)
+        told = out.read()
     if process.returncode and not ended and not may_fail:
         raise subprocess.CalledProcessError(process.returncode, process.args)
-    return Used(took, used.ru_utime + used.ru_stime, peak / 1e6, "".join(parts))
+    return Used(took, used.ru_utime + used.ru_stime, peak / 1e6, told)
 
 
 def resident(pid: int) -> int:

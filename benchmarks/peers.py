@@ -16,7 +16,7 @@ PEERS = {
     "reader": ("reader==3.26", "sgmllib3k"),
     "trafilatura": ("trafilatura[all]==2.3.1", "lxml_html_clean"),
     "news-please": ("news-please==1.6.16", "lxml_html_clean"),
-    "fundus": ("fundus==0.5.7",),
+    "fundus": ("fundus==0.5.7", "curl_cffi==0.14.0"),  # 0.17 has lost a name that it imports
     "script": (
         "datasketch==2.0.0", "feedparser==6.0.14", "httpx==0.28.1",
         "trafilatura[all]==2.3.1", "lxml_html_clean",
