@@ -26,7 +26,7 @@ WINDOW = 1024 * 1024  # bytes searched at a time for the next record
 MAX_HEAD = 64 * 1024  # bytes of a record's and a response's headers: ingest.web.wire's limit, twice
 _GZIP, _PLAIN = b"\x1f\x8b\x08", b"WARC/1."
 _SIZE = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r\n")  # of a chunk: RFC 9112, 7.1
-_DAMAGE: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub errs
+DAMAGE: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # its stub errs
 _TEXT = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*<")  # so begins HTML, in no coding
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})(?: |\r|$)")
 
@@ -99,7 +99,7 @@ class Piece:
                 if not self._zipped:
                     return at + found + 2
                 file.seek(at + found)
-                with suppress(_DAMAGE):
+                with suppress(DAMAGE):
                     begins = isal_zlib.decompressobj(31).decompress(file.read(1024), len(_PLAIN))
                     if begins == _PLAIN:
                         return at + found
@@ -126,7 +126,7 @@ class Piece:
                 room -= len(part)
                 if room >= 0:
                     parts.append(part)
-        except _DAMAGE:
+        except DAMAGE:
             return None, 0
         return b"".join(parts) if room >= 0 else None, at - len(inflate.unused_data)
 
