@@ -288,6 +288,8 @@ def _status(state: Row) -> None:
         return
     _pairs({"entries seen": state["entries"], "stories": state["stories"], "in": state["corpus"]})
     _pairs(state["tally"], "how entries ended (adds up to the entries seen)")
+    if state["held"]:
+        _pairs({"in the hands of workers": state["held"], "until": state["held_until"]})
     _pairs(state["feeds"], "feeds")
     ill = [feed | _health(feed) for feed in state["ill"][:WORST]]
     _rows(ill, "=health, =title, =evidence", "feeds that are not well")

@@ -17,6 +17,7 @@ from ingest.furniture import MAX_LEARNT, marks
 from ingest.plain import decoded, is_html
 from ingest.urls import host_of
 from ingest.web.client import MayAsk, redacted
+from storage.leases import LEASE
 from storage.model import Entry, Page, Waiting
 
 log = structlog.get_logger(__name__)
@@ -29,8 +30,8 @@ BUDGET = timedelta(minutes=20)  # what is left over then waits for the next run,
 BATCH = 5000  # entries a run, so that memory does not grow with the backlog
 
 
-class _DoneElsewhere(Exception):
-    """Another worker has had the page in the meantime."""
+class _Held(Exception):
+    """Another worker took the page on while we waited for our turn."""
 
 
 def fetch(
@@ -40,7 +41,8 @@ def fetch(
 
     They are those that polls saw, or, not `live`, those of the past, for which polls go first.
     The counts hold `pages` (asked for), `fetched`, one count per fault, `from_feed` for those
-    whose feed holds the whole text, and `left_over` for those that the budget did not reach.
+    whose feed holds the whole text, `left_over` for those that the budget did not reach and
+    `held` for those that another worker is at, or was.
     Raises RunFailed when every page asked for failed.
     """
     waiting = desk.catalog.to_fetch(desk.now(), limit, live)
@@ -48,19 +50,14 @@ def fetch(
     counts: Counter[str] = Counter(pages=0, fetched=0)
     if waiting:
         desk.robots  # noqa: B018  # a missing User-Agent stops the run here, not in every thread
-    for outcome in desk.watched(
-        "fetch",
-        abreast(
-            waiting,
-            lambda one: host_of(one.entry.url),
-            lambda one: (
-                _fetch(desk, one, live) if until is None or desk.now() < until else "left_over"
-            ),
-        ),
-        len(waiting),
-    ):
-        counts[outcome] += 1
-    unasked = ("left_over", "done_elsewhere", "from_feed", Fault.DEFERRED_HOST)
+    outcomes = abreast(
+        waiting,
+        lambda one: host_of(one.entry.url),
+        lambda one: _fetch(desk, one, live) if until is None or desk.now() < until else "left_over",
+    )
+    with desk.catalog.at_work():
+        counts.update(desk.watched("fetch", outcomes, len(waiting)))
+    unasked = ("left_over", "held", "from_feed", Fault.DEFERRED_HOST)
     asked = len(waiting) - sum(counts[outcome] for outcome in unasked)
     counts["pages"] = asked
     if asked and not counts["fetched"]:
@@ -73,9 +70,9 @@ def fetch(
 
 def _fetch(desk: Desk, waiting: Waiting, live: bool) -> str:
     """Fetch one page, or make it of the whole text that came in its feed; return how it ended."""
-    entry = waiting.entry
-    if not desk.catalog.is_due(waiting.id, desk.now()):
-        return "done_elsewhere"
+    entry, held = waiting.entry, desk.now()
+    if not desk.catalog.hold("fetch", [waiting.id], held):
+        return "held"
     in_feed = desk.catalog.in_feed(waiting.id)
     if in_feed and fulltext.suffices(in_feed, waiting.id):
         page = fulltext.page_of(entry, in_feed.content, desk.now())
@@ -85,8 +82,9 @@ def _fetch(desk: Desk, waiting: Waiting, live: bool) -> str:
     @contextmanager
     def may_ask(url: str) -> Iterator[Callable[[Page], None]]:
         with desk.may_ask(url, live) as heard:
-            if not desk.catalog.is_due(waiting.id, desk.now()):  # had while we waited our turn
-                raise _DoneElsewhere
+            now = desk.now()
+            if now > held + LEASE / 2 and not desk.catalog.hold("fetch", [waiting.id], now):
+                raise _Held
             yield heard
 
     try:
@@ -95,8 +93,8 @@ def _fetch(desk: Desk, waiting: Waiting, live: bool) -> str:
         if not is_html(kind, page.content):
             detail = f"content type {kind or 'none'}"
             raise FetchError(entry.url, Fault.NOT_HTML, detail, page.status)
-    except _DoneElsewhere:
-        return "done_elsewhere"
+    except _Held:
+        return "held"
     except FetchError as error:
         if error.fault is Fault.DEFERRED_HOST:
             desk.catalog.postpone(waiting.id, desk.now() + (error.retry_after or timedelta(0)))

@@ -27,12 +27,16 @@ def status(desk: Desk) -> dict[str, Any]:
 
     `tally` has one count per reason, `to_fetch` and `to_sift`; they add up to `entries`.
     `ill` names the feeds that are not well, the worst first; `alerts` are those of the runs.
+    `held` of those to sift are in the hands of workers, until `held_until` at the latest.
     """
     tally, listed, runs = desk.catalog.tally(), feeds(desk), desk.catalog.runs(10)
+    held, until = desk.catalog.held(desk.now())
     ill = [feed for feed in listed if feed["health"] not in WELL]
     return {
         "entries": desk.catalog.entries_seen(),
         "tally": tally,
+        "held": held,
+        "held_until": until,
         "stories": desk.catalog.stories_kept(),
         "corpus": desk.settings.corpus,
         "feeds": {

@@ -44,6 +44,7 @@ log = structlog.get_logger(__name__)
 
 PATIENCE = timedelta(days=14)  # for a person to review what is uncertain
 BATCH = 500  # entries looked up at once; bounds memory, changes no outcome
+FEW = 8  # entries held at once, beside those in the readers' hands: the rest is for others
 EXTRACTOR = f"trafilatura {version('trafilatura')}, newsdesk {version('newsdesk')}"
 # Their pages hold a story: what its feed holds can be measured on it, unlike on a wall.
 READ = {KEPT, "off_topic", "review", "duplicate_exact", "duplicate_near"}
@@ -53,18 +54,23 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
     """Judge every fetched entry and keep what is new; return how many ended with which reason.
 
     Takes up hand-put files first, and refuses as `expired` what nobody reviewed in time. `pages`
-    counts the entries judged and equals the sum of their reasons. Raises RunFailed when not one
-    page could be read.
+    counts the entries judged and equals the sum of their reasons; `held` are those left to other
+    workers, which are at them. Raises RunFailed when not one page could be read.
     """
     counts: Counter[str] = Counter({**adopt(desk, every=False), "pages": 0})
     counts["expired"] = desk.catalog.expire(desk.now() - PATIENCE, desk.now())
     desk.catalog.reopen(desk.topic.since or date.min, desk.topic.until or date.max)
     total = min(desk.catalog.tally().get("to_sift", 0), limit or sys.maxsize)
-    for verdict in desk.watched("sift", _verdicts(desk, total), total):
-        counts["pages"] += 1
-        counts[verdict.reason] += 1
-        if verdict.keep:
-            desk.watch(KEPT, counts[KEPT], total)
+    with desk.catalog.at_work():
+        for verdict in desk.watched("sift", _verdicts(desk, total), total):
+            counts["pages"] += 1
+            counts[verdict.reason] += 1
+            if verdict.keep:
+                desk.watch(KEPT, counts[KEPT], total)
+        held, until = desk.catalog.held(desk.now())
+    if held:
+        counts["held"] = held
+        log.info("entries_held", entries=held, until=until)
     broken = sum(counts[reason] for reason in BROKEN)
     if counts["pages"] and broken == counts["pages"]:
         raise RunFailed(
@@ -75,19 +81,27 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
 
 
 def _verdicts(desk: Desk, total: int) -> Iterator[Verdict]:
-    while total > 0 and (batch := desk.catalog.to_sift(min(BATCH, total))):
-        total -= len(batch)
-        pages: deque[tuple[Waiting, Page]] = deque()
-        for reading in desk.readers.map(_sheets(desk, batch, pages)):
-            waiting, page = pages.popleft()
-            yield _settle_one(desk, waiting, page, reading)
+    pages: deque[tuple[Waiting, Page]] = deque()
+    for reading in desk.readers.map(_sheets(desk, _held(desk, total), pages)):
+        waiting, page = pages.popleft()
+        yield _settle_one(desk, waiting, page, reading)
+
+
+def _held(desk: Desk, most: int) -> Iterator[Waiting]:
+    """Yield so many entries, oldest story first, as they become ours: a few at a time."""
+    while most > 0 and (listed := desk.catalog.to_sift(desk.now(), min(BATCH, most))):
+        for start in range(0, len(listed), FEW):
+            few = listed[start : start + FEW]
+            held = desk.catalog.hold("sift", [one.id for one in few], desk.now())
+            yield from (one for one in few if one.id in held)
+            most -= len(held)
 
 
 def _sheets(
-    desk: Desk, batch: Iterable[Waiting], pages: "deque[tuple[Waiting, Page]]"
+    desk: Desk, entries: Iterable[Waiting], pages: "deque[tuple[Waiting, Page]]"
 ) -> Iterator[tuple[Sheet]]:
     """Yield one sheet a page, and note which page it is of."""
-    for waiting, page in shelved(desk, batch):
+    for waiting, page in shelved(desk, entries):
         if isinstance(page, Lost):  # fetch it anew: a page lost is not a story lost
             assert waiting.place
             desk.catalog.lost(waiting.id, desk.now(), str(page), waiting.place)

@@ -8,7 +8,7 @@ without a lock 243 of 250 stories came in more than once, with it none).
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -29,6 +29,7 @@ from sqlalchemy import (
     event,
     func,
     literal,
+    or_,
     select,
     text,
     update,
@@ -37,7 +38,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
-from storage import intake, schema, search, sketches
+from storage import intake, leases, schema, search, sketches
 from storage.answers import DECIDED, FETCHED, LOST, NEW, REFETCHED, last_fetch
 from storage.errors import StorageError
 from storage.intake import Taken
@@ -70,6 +71,19 @@ LEARNT = 16  # pages whose lines are remembered of each site; half of them is no
 OPEN = ("review", "out_of_range")  # verdicts that a person, or a backfill, may yet change
 PAST = 30  # polls remembered of each feed: as many as rss-fetcher keeps
 
+
+def _is_due(now: Any, far: Any) -> ColumnElement[bool]:
+    """Tell whether a page's time has come, or was set by a clock that has been set back since."""
+    c = schema.entry.c.next_try
+    return or_(c <= now, c > far)
+
+
+def _is_free(now: Any, far: Any) -> ColumnElement[bool]:
+    """Tell whether nobody is at work on an entry, or not any longer."""
+    c = schema.entry.c
+    return or_(c.holder.is_(None), c.leased <= now, c.leased > far)
+
+
 # Built once: for what runs at every request, building them took longer than running them.
 _HOSTS = select(schema.host).where(schema.host.c.host.in_(bindparam("at", expanding=True)))
 _HOSTS = _HOSTS.with_for_update()
@@ -84,7 +98,23 @@ _STORY = schema.story.c
 _ENTRY = schema.entry.c.id == bindparam("at")
 _SET_STORY = update(schema.story).where(_STORY.number == bindparam("at"))
 _ENTER_STORY = _SET_STORY.where(~_STORY.entered)
+_LET_GO: dict[str, None] = {"holder": None, "leased": None}
 _SET_DECIDED = update(schema.entry).where(_ENTRY, schema.entry.c.state != DECIDED)
+_SET_HELD = update(schema.entry).where(schema.entry.c.id.in_(bindparam("at", expanding=True)))
+_SET_HELD = _SET_HELD.values(holder=bindparam("me"), leased=bindparam("leased"))
+_FREE = update(schema.entry).where(schema.entry.c.holder.in_(bindparam("by", expanding=True)))
+_FREE = _FREE.values(_LET_GO)
+_NOW, _FAR = (bindparam(name, type_=schema.Moment) for name in ("now", "far"))
+_HOLD = {
+    verb: select(schema.entry.c.id)
+    .where(schema.entry.c.id.in_(bindparam("at", expanding=True)), waits)
+    .where((schema.entry.c.holder == bindparam("me")) | _is_free(_NOW, _FAR))
+    .with_for_update(skip_locked=True)
+    for verb, waits in (
+        ("fetch", _is_due(_NOW, _FAR)),
+        ("sift", schema.entry.c.state == FETCHED),
+    )
+}
 _FORGET = delete(schema.content).where(schema.content.c.entry == bindparam("at"))
 _TAKE, _GIVE, _RELATE = (t.insert() for t in (schema.story, schema.verdict, schema.related))
 _TOLD = ("title", "url", "published", "date_source", "date_text", "language")
@@ -107,9 +137,9 @@ def _tune(connection: Any, _record: object) -> None:
     """Set up one SQLite connection; we begin transactions ourselves."""
     connection.isolation_level = None
     for pragma in (
+        f"busy_timeout={PATIENCE}",
         "journal_mode=WAL",
         "synchronous=NORMAL",  # a kill loses nothing; a power cut at most the last commits
-        f"busy_timeout={PATIENCE}",
         "foreign_keys=ON",
         "wal_autocheckpoint=16000",  # measured: p95 of an insert 8.7 -> 5.4 ms
     ):
@@ -157,6 +187,7 @@ class Catalog(Lists, Slices):
         self._line: AbstractContextManager[Any] = Lock() if self._sqlite else nullcontext()
         self._jobs: list[Any] = []  # of _together
         self._in_run: int | None = None  # in which verdicts are given
+        self._holder = leases.holder()
         if self._sqlite:
             event.listen(self._engine, "connect", _tune)
         try:
@@ -363,18 +394,61 @@ class Catalog(Lists, Slices):
         """
         query = (
             select(schema.entry)
-            .where(_due(now), schema.entry.c.live == live)
+            .where(_is_due(now, now + FARTHEST), schema.entry.c.live == live)
             .order_by(schema.entry.c.state != NEW, schema.entry.c.next_try, schema.entry.c.id)
             .limit(limit)
         )
         with self._read() as connection:
             return [_waiting(row) for row in connection.execute(query).mappings()]
 
-    def is_due(self, number: int, now: datetime) -> bool:
-        """Tell whether a page is still to be fetched: another worker may have been quicker."""
-        query = select(_due(now)).where(schema.entry.c.id == number)
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Hold entries in this block: at its end they are free, unless they were let go before.
+
+        At its beginning those are free that a worker of this machine held until it was killed.
+        """
+        e = schema.entry.c
         with self._read() as connection:
-            return bool(connection.scalar(query))
+            holders = connection.scalars(select(e.holder).where(e.holder.is_not(None)).distinct())
+            gone = [holder for holder in holders if leases.is_gone(holder)]
+        if gone:
+            with self._write() as connection:
+                connection.execute(_FREE, {"by": gone})
+        try:
+            yield
+        finally:
+            with suppress(StorageError), self._write() as connection:
+                connection.execute(_FREE, {"by": [self._holder]})
+
+    def hold(self, verb: str, numbers: Sequence[int], now: datetime) -> set[int]:
+        """Take those entries on that still wait for "fetch" or "sift" and nobody else is at.
+
+        They are ours for LEASE; those that were are so again. Nobody waits for anybody.
+        """
+        return self._together(self._hold, (verb, numbers, now))
+
+    def _hold(
+        self, connection: Connection, asks: Sequence[tuple[str, Sequence[int], datetime]]
+    ) -> list[set[int]]:
+        held = []
+        for verb, numbers, now in asks:
+            ours = {"me": self._holder, "leased": now + leases.LEASE}
+            asked = {**ours, "at": list(numbers), "now": now, "far": now + FARTHEST}
+            taken = list(connection.scalars(_HOLD[verb], asked))
+            if taken:
+                connection.execute(_SET_HELD, {**ours, "at": taken})
+            held.append(set(taken))
+        return held
+
+    def held(self, now: datetime) -> tuple[int, datetime | None]:
+        """Return how many fetched entries others are at, and when the last of them is free."""
+        e = schema.entry.c
+        query = select(e.holder, func.count(), func.max(e.leased)).group_by(e.holder)
+        query = query.where(e.holder != self._holder, ~_is_free(now, now + FARTHEST))
+        with self._read() as connection:
+            found = connection.execute(query.where(e.state == FETCHED)).all()
+        others = [(many, until) for holder, many, until in found if not leases.is_gone(holder)]
+        return sum(many for many, _ in others), max((until for _, until in others), default=None)
 
     def had(self, urls: Sequence[str]) -> set[str]:
         """Return those of a few URLs whose entries want no page any more."""
@@ -436,6 +510,7 @@ class Catalog(Lists, Slices):
                 state=DECIDED if decided else FETCHED,
                 attempts=schema.entry.c.attempts + 1,
                 next_try=None,
+                **_LET_GO,
             )
         )
         if decided:
@@ -474,7 +549,7 @@ class Catalog(Lists, Slices):
             connection.execute(
                 update(schema.entry)
                 .where(schema.entry.c.id == number)
-                .values(attempts=schema.entry.c.attempts + 1, next_try=next_try)
+                .values(attempts=schema.entry.c.attempts + 1, next_try=next_try, **_LET_GO)
             )
             if next_try is None and state == DECIDED:
                 self._forget(connection, number)
@@ -497,7 +572,7 @@ class Catalog(Lists, Slices):
             connection.execute(
                 update(schema.entry)
                 .where(schema.entry.c.id == number, schema.entry.c.state == FETCHED)
-                .values(state=NEW, next_try=at)
+                .values(state=NEW, next_try=at, **_LET_GO)
             )
 
     def _state(self, connection: Connection, number: int) -> str | None:
@@ -513,11 +588,11 @@ class Catalog(Lists, Slices):
             connection.execute(
                 update(schema.entry)
                 .where(schema.entry.c.id == number, schema.entry.c.next_try.is_not(None))
-                .values(next_try=next_try)
+                .values(next_try=next_try, **_LET_GO)
             )
 
-    def to_sift(self, limit: int) -> list[Waiting]:
-        """Return fetched entries without a verdict, oldest story first.
+    def to_sift(self, now: datetime, limit: int) -> list[Waiting]:
+        """Return fetched entries without a verdict that nobody is at, oldest story first.
 
         The order is by what a story says of itself, not by when we saw it: so a run that was
         killed and taken up again numbers its stories as one that was not.
@@ -526,7 +601,7 @@ class Catalog(Lists, Slices):
             select(schema.entry, schema.fetch.c.file, schema.fetch.c.offset, schema.fetch.c.length)
             .select_from(schema.entry)
             .join(schema.fetch, schema.fetch.c.id == last_fetch(schema.entry.c.id))
-            .where(schema.entry.c.state == FETCHED)
+            .where(schema.entry.c.state == FETCHED, _is_free(now, now + FARTHEST))
             .order_by(schema.entry.c.published.asc().nulls_last(), schema.entry.c.url)
             .limit(limit)
         )
@@ -549,7 +624,9 @@ class Catalog(Lists, Slices):
         now: datetime,
     ) -> bool:
         again = {} if verdict.keep else {"next_try": None}
-        changed = connection.execute(_SET_DECIDED, {"at": number, "state": DECIDED, **again})
+        changed = connection.execute(
+            _SET_DECIDED, {"at": number, "state": DECIDED, **_LET_GO, **again}
+        )
         if not changed.rowcount:
             return False
         said = {"entry": number, "reason": verdict.reason, "evidence": verdict.evidence, "at": now}
@@ -894,12 +971,6 @@ def _pages_in(
     for number, name, offset, length, spare in connection.execute(query):
         found[bool(spare)][number] = Place(file=name, offset=offset, length=length)
     return found
-
-
-def _due(now: datetime) -> ColumnElement[bool]:
-    """Tell whether a page's time has come, or was set by a clock that has been set back since."""
-    c = schema.entry.c.next_try
-    return (c <= now) | (c > now + FARTHEST)
 
 
 def _set_feeds(

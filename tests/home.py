@@ -1,6 +1,7 @@
 """Shelves and settings of a test's own, for verbs in this process and commands in others."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from ingest.workers import Workers
 from tests.builders import NOON
 
 READERS = Workers(reading.read, reading.nothing_read)  # for all tests: starting takes them a second
+PROCESSES = multiprocessing.get_context("forkserver")  # children of a clean one, with all imported
+PROCESSES.set_forkserver_preload(["ingest.sift"])
 ANYTHING = Path(__file__).parent / "data" / "anything.toml"  # a topic: English prose of any kind
 
 

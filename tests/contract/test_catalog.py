@@ -181,7 +181,7 @@ def test_a_kept_story_that_is_edited_is_fetched_again_and_keeps_its_verdict(
 ) -> None:
     catalog.polled(FeedState(url=FEED.url), [KNOWN], NOON)
     fetched(catalog)
-    (waiting,) = catalog.to_sift(1)
+    (waiting,) = catalog.to_sift(NOON, 1)
     take(catalog, 7, waiting.id)
 
     edit(catalog, 1)
@@ -208,14 +208,14 @@ def test_a_page_that_cannot_be_had_again_is_no_verdict(catalog: Catalog) -> None
     catalog.faulted(again.id, NOON, "gone", "410", None)
 
     assert catalog.tally() == {"to_sift": 1}
-    assert [waiting.place for waiting in catalog.to_sift(1)] == [PLACE]
+    assert [waiting.place for waiting in catalog.to_sift(NOON, 1)] == [PLACE]
 
 
 def test_what_was_refused_is_not_fetched_again_for_an_edit(catalog: Catalog) -> None:
     catalog.polled(FeedState(url=FEED.url), [KNOWN], NOON)
     fetched(catalog)
     edit(catalog, 1)
-    catalog.decide(catalog.to_sift(1)[0].id, Verdict("off_topic"), Judgement(), NOON)
+    catalog.decide(catalog.to_sift(NOON, 1)[0].id, Verdict("off_topic"), Judgement(), NOON)
 
     edit(catalog, 2)
 
@@ -347,14 +347,14 @@ def test_every_entry_is_in_exactly_one_place_of_the_tally(catalog: Catalog) -> N
 def test_a_verdict_stays(catalog: Catalog) -> None:
     seen(catalog, ENTRY.url)
     fetched(catalog)
-    (waiting,) = catalog.to_sift(10)
+    (waiting,) = catalog.to_sift(NOON, 10)
 
     first = catalog.decide(waiting.id, Verdict("language", "fr"), Judgement(), NOON)
     second = catalog.decide(waiting.id, Verdict("off_topic"), Judgement(), NOON)
 
     assert (first, second) == (True, False)
     assert catalog.tally() == {"language": 1}
-    assert catalog.to_sift(10) == []
+    assert catalog.to_sift(NOON, 10) == []
 
 
 def test_entries_are_sifted_by_their_date_and_not_by_arrival(catalog: Catalog) -> None:
@@ -366,8 +366,8 @@ def test_entries_are_sifted_by_their_date_and_not_by_arrival(catalog: Catalog) -
     catalog.polled(FeedState(url=FEED.url), entries, NOON)
     fetched(catalog)
 
-    assert [w.entry.url[-1] for w in catalog.to_sift(10)] == ["b", "a", "c", "z"]
-    assert catalog.to_sift(1)[0].place == PLACE
+    assert [w.entry.url[-1] for w in catalog.to_sift(NOON, 10)] == ["b", "a", "c", "z"]
+    assert catalog.to_sift(NOON, 1)[0].place == PLACE
 
 
 def test_a_time_set_by_a_clock_that_ran_ahead_keeps_no_page_waiting(catalog: Catalog) -> None:
@@ -378,7 +378,7 @@ def test_a_time_set_by_a_clock_that_ran_ahead_keeps_no_page_waiting(catalog: Cat
     catalog.faulted(waiting.id, ahead, "dns", "no answer", ahead + timedelta(hours=1))
 
     assert [one.id for one in catalog.to_fetch(NOON, 10)] == [waiting.id]
-    assert catalog.is_due(waiting.id, NOON)
+    assert catalog.hold("fetch", [waiting.id], NOON)
     assert catalog.to_fetch(ahead, 10) == []
 
 
@@ -584,7 +584,7 @@ def test_stories_come_with_their_provenance(catalog: Catalog) -> None:
     seen(catalog, ENTRY.url)
     fetched(catalog)
     take(catalog, 0)
-    take(catalog, 1, catalog.to_sift(1)[0].id)
+    take(catalog, 1, catalog.to_sift(NOON, 1)[0].id)
 
     by_hand, ours = catalog.stories()
 
@@ -606,7 +606,7 @@ def test_runs_are_remembered(catalog: Catalog) -> None:
 def test_a_run_is_found_by_its_occasion_and_verdicts_know_their_run(catalog: Catalog) -> None:
     seen(catalog, ENTRY.url)
     fetched(catalog)
-    entry = catalog.to_sift(1)[0].id
+    entry = catalog.to_sift(NOON, 1)[0].id
     catalog.begin_run("sift", NOON)
     number = catalog.begin_run("sift", NOON, "poll/one")
     catalog.decide(entry, Verdict("off_topic"), Judgement(), NOON)

@@ -52,7 +52,7 @@ def test_needed_pages_are_found_where_they_moved_to(catalog: Catalog) -> None:
     assert catalog.prune("a.warc.gz", LATER, moved, LATER)
 
     assert {lies for _, lies, _ in catalog.places()} == {NEW}
-    (waiting,) = catalog.to_sift(10)
+    (waiting,) = catalog.to_sift(NOON, 10)
     assert waiting.place == NEW
     gone = {one.waiting.id for one in catalog.decided(0, 10) if one.waiting.place is None}
     assert gone == {1, 5}
@@ -72,13 +72,13 @@ def test_nothing_is_forgotten_when_a_page_is_needed_after_all(catalog: Catalog) 
 
 
 def test_a_page_that_moved_while_it_was_read_is_not_lost(catalog: Catalog) -> None:
-    (waiting,) = catalog.to_sift(10)
+    (waiting,) = catalog.to_sift(NOON, 10)
     assert waiting.place
     needed, _ = catalog.pages_in("a.warc.gz", LATER)
     catalog.prune("a.warc.gz", LATER, dict.fromkeys(needed, NEW), LATER)
 
     catalog.lost(waiting.id, LATER, "no page", waiting.place)
-    assert [one.place for one in catalog.to_sift(10)] == [NEW]
+    assert [one.place for one in catalog.to_sift(NOON, 10)] == [NEW]
 
     catalog.lost(waiting.id, LATER, "no page", NEW)
-    assert catalog.to_sift(10) == []
+    assert catalog.to_sift(NOON, 10) == []

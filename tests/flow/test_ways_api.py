@@ -706,7 +706,7 @@ def test_a_page_that_is_gone_is_read_from_its_capture(
 
             counts = fetch(desk)
 
-            pages = [desk.archive.read(w.place) for w in desk.catalog.to_sift(9) if w.place]
+            pages = [desk.archive.read(w.place) for w in desk.catalog.to_sift(NOON, 9) if w.place]
 
     assert (counts["fetched"], counts["forbidden"]) == (2, 1)
     gone, here = sorted(pages, key=lambda one: one.final_url)
