@@ -52,6 +52,9 @@ OPTIONS: Mapping[str, Any] = {
     "again": typer.Option(
         "--again", help="Judge every page in the archive anew; walk slices that are done."
     ),
+    "mend": typer.Option(
+        "--mend", help="First write files that are gone from the corpus anew, from their pages."
+    ),
     "dry_run": typer.Option("--dry-run", help="Tell what would be done; ask and change nothing."),
     "since": typer.Option("--from", help="The first day, such as 2019-01-31; days are UTC's."),
     "until": typer.Option("--to", help="The day after the last."),

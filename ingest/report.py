@@ -129,7 +129,7 @@ def _corpus(desk: Desk) -> Iterator[str]:
     for name in desk.corpus.strangers():
         yield f"corpus: {name}: no story file; move it away"
     for name in sorted(set(rows) - set(files)):
-        yield f"corpus: {name}: the catalog knows it, the file is gone"
+        yield f"corpus: {name}: the file is gone; `newsdesk verify --mend` may bring it back"
     for name, data in zip(files, ahead(desk.corpus.read, files, desk.corpus.local), strict=True):
         ours = name in rows and rows[name]["page_sha256"] is not None
         yield from (f"corpus: {breach}" for breach in validate(name, data, strict=ours))

@@ -102,12 +102,19 @@ _would_prune = _at_desk(_prune)
 decide = _at_desk(decisions.decide)
 status = _at_desk(report.status)
 feeds = _at_desk(report.feeds)
-verify = _at_desk(report.verify)
 overview = _at_desk(views.overview)
 stories = _at_desk(views.stories)
 entries = _at_desk(views.entries)
 life = _at_desk(views.life)
 review = _at_desk(views.review)
+
+
+@_at_desk
+def verify(desk: Desk, mend: bool = False) -> list[str]:
+    """Tell how the shelves differ, see report.verify; first mend what can be, decisions.mend."""
+    if mend:
+        decisions.mend(desk)
+    return report.verify(desk)
 
 
 def poll(ask_all: bool = False) -> dict[str, dict[str, Any]]:
