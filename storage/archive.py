@@ -30,7 +30,8 @@ STAMP = "%Y%m%d%H%M%S%f"  # in the name of a file: when it was begun, in UTC
 MAX_CONTENT_BYTES = 256_000_000  # far above any setting; a record that decodes to more is damaged
 # The body lies here as the client handed it on, chunks joined: readers must not look for them.
 _TRANSFER = "transfer-encoding"
-_LEVEL = 2  # of ISA-L: a tenth of the time of zlib's 6, an eighth larger; most bodies are gzip as they come
+# Of ISA-L: a tenth of the time of zlib's 6, an eighth larger; most bodies are gzip as they come.
+_LEVEL = 2
 
 
 class Archive:
