@@ -27,5 +27,5 @@ ENV PATH=/opt/newsdesk/.venv/bin:$PATH \
     AIRFLOW__CORE__PLUGINS_FOLDER=/opt/newsdesk/plugins \
     AIRFLOW__CORE__LOAD_EXAMPLES=False
 WORKDIR /opt/newsdesk
-USER newsdesk
+USER 1000
 CMD ["newsdesk", "--help"]

@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
+AIRFLOW = (sys.executable, "-P", "-m", "airflow")
 COMMANDS = {  # in the order in which they start
     "api-server": ["api-server"],
     "dag-processor": ["dag-processor"],
@@ -115,14 +116,14 @@ class Airflow:
         self._started = datetime.now(UTC)
         self.port = free_port(self.port)
         self._write_settings()
-        self._spawn("migrate", ["db", "migrate"])
+        self._spawn("migrate", [*AIRFLOW, "db", "migrate"])
         self._wait("the database", lambda: self._processes["migrate"].poll() == 0)
         del self._processes["migrate"]
-        self._spawn("api-server", COMMANDS["api-server"])
+        self._spawn("api-server", [*AIRFLOW, *COMMANDS["api-server"]])
         self._wait("the API", self._log_in)
         self._make_pools()
         for name in [name for name in self.components if name != "api-server"]:
-            self._spawn(name, COMMANDS[name])
+            self._spawn(name, [*AIRFLOW, *COMMANDS[name]])
         self._wait("all components", self.healthy)
 
     def stop(self) -> None:
@@ -145,9 +146,7 @@ class Airflow:
             if process.poll() is not None and (name, process.returncode) != ("migrate", 0):
                 log = self.home / f"{name}.log"
                 last = log.read_text(errors="replace").splitlines()[-15:]
-                raise LocalAirflowError(
-                    "\n".join([f"airflow {name} ended; {log} closes with:", *last])
-                )
+                raise LocalAirflowError("\n".join([f"{name} ended; {log} closes with:", *last]))
 
     def healthy(self) -> bool:
         """Tell whether every component has given a sign of life since the start."""
@@ -241,14 +240,15 @@ class Airflow:
                 )
             time.sleep(0.3)
 
-    def _spawn(self, name: str, arguments: Sequence[str]) -> None:
-        command = [sys.executable, "-P", "-m", "airflow", *arguments]
+    def _spawn(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
         if shutil.which("setpriv"):  # so that a kill -9 of this process stops it as well
             command = ["setpriv", "--pdeathsig", "TERM", *command]
         with (self.home / f"{name}.log").open("wb") as log:
             self._processes[name] = subprocess.Popen(
                 command,
-                env=self._environment,
+                env=self._environment if environment is None else environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

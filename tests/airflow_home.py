@@ -36,6 +36,8 @@ class Run:
 
 
 class Airflow(local_airflow.Airflow):
+    pause = 0.3  # seconds between two looks
+
     def __init__(
         self, home: Path, news: Mapping[str, str], dags: Path = ROOT / "dags", database: str = ""
     ) -> None:
@@ -106,8 +108,12 @@ class Airflow(local_airflow.Airflow):
             self.check()
             if time.monotonic() > deadline:
                 return False
-            time.sleep(0.3)
+            time.sleep(self.pause)
         return True
+
+    def leaders(self) -> list[int]:
+        """Return the processes that were started, each the leader of a session."""
+        return [process.pid for process in self._processes.values()]
 
     def listening(self) -> set[str]:
         """Return the addresses at which any of its processes takes TCP connections; proc(5)."""

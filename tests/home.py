@@ -68,8 +68,11 @@ class Home:
         return {**kept, **self.news}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return self.python("from ingest import cli; cli.main()", *arguments)
+
+    def python(self, text: str, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "ingest.cli", *arguments],
+            [sys.executable, "-c", text, *arguments],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
