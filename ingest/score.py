@@ -18,12 +18,15 @@ word counts twice in favour. The rules, as they are told to people:
 import math
 import re
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from ingest.sieve import Finder
 from ingest.topics import Phrases, Topic
 
 VERSION = 1  # of the rules; with a topic file's digest it repeats any past score
+NEAR = 1500  # bytes: more than a sentence has
 MAX_CHARS = 20_000  # looked at: the subject is told by then, and hostile text costs no more
 
 _SENTENCE_END = re.compile(r"(?<=[.!?;])[\"'”’)]*\s+|\n+")
@@ -72,6 +75,38 @@ def prefilter(topic: Topic, page: bytes) -> bool:
     ingest.sieve.
     """
     return topic.prefilter.passes(page)
+
+
+def ceiling(topic: Topic, page: str) -> float:
+    """Return the most log odds that a story somewhere in a page can score; infinite in doubt.
+
+    `page` is what ingest.sieve.told says, and other titles. Each phrase counts once, as if it
+    stood in the title, and nothing speaks against. Where words of the groups stand near each
+    other there may be a sentence with all of them.
+    """
+    tiers, sides = [*topic.strong, *topic.bodies], list(topic.groups)[:-1]
+    found = _finder(topic).ends(page)
+    first, *others = (found.get(len(tiers) + n, []) for n in range(len(sides)))
+    if any(all(_is_near(end, ends) for ends in others) for end in first):
+        return math.inf
+    most = sum(
+        points * len({m.group() for m in phrases.pattern.finditer(page)})
+        for n, (points, phrases) in enumerate(tiers)
+        if n in found
+    )
+    weights = topic.weights
+    return weights.bias + most * max(weights.title, weights.intro, weights.lead, weights.body)
+
+
+@lru_cache(maxsize=1)
+def _finder(topic: Topic) -> Finder:
+    listed = [*(p for _, p in (*topic.strong, *topic.bodies)), *list(topic.groups.values())[:-1]]
+    return Finder([phrases.source for phrases in listed])
+
+
+def _is_near(end: int, ends: Sequence[int]) -> bool:
+    after = bisect(ends, end - NEAR)
+    return after < len(ends) and ends[after] < end + NEAR
 
 
 def explain(topic: Topic, title: str, text: str) -> TopicScore:

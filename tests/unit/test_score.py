@@ -8,8 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ingest import topics
-from ingest.score import MAX_CHARS, Evidence, check, explain, prefilter
+from ingest import sieve, topics
+from ingest.plain import decoded
+from ingest.score import MAX_CHARS, Evidence, ceiling, check, explain, prefilter
 from tests.unit.test_topics import FLOODS
 
 TOPIC = topics.parse(FLOODS.encode(), "floods.toml")
@@ -159,6 +160,20 @@ def test_the_prefilter_never_drops_a_page_with_a_story_that_is_accepted(
     told = explain(TOPIC, title, text)
 
     assert told.decision != "accepted" or prefilter(TOPIC, page)
+    assert logit(told.score) <= ceiling(TOPIC, sieve.told(decoded(page, ""))) + 0.01
+
+
+def logit(score: float) -> float:
+    return math.log(score / (1 - score))
+
+
+def test_scripts_say_nothing_but_for_their_data() -> None:
+    def most(page: str) -> float:
+        return ceiling(TOPIC, sieve.told(page))
+
+    assert most("<script>'flood defences'</script>") == TOPIC.weights.bias
+    assert most('<script type="application/ld+json">"Flood defences"</script>') > 0
+    assert most('<meta property="og:title" content="Flood defences">') > 0
 
 
 def test_the_prefilter_drops_a_page_without_its_words() -> None:
