@@ -23,6 +23,8 @@ PEERS = {
     ),
     "datasketch": ("datasketch[redis]==2.0.0",),
     "rensa": ("rensa",),
+    "datatrove": ("datatrove==0.10.1", "xxhash", "tokenizers", "regex", "orjson", "pyarrow"),
+    "spark": ("pyspark==4.3.0", "numpy", "xxhash"),
     "fastwarc": ("fastwarc==2.0.0",),
 }  # fmt: skip
 

@@ -71,6 +71,9 @@ OPTIONS: Mapping[str, Any] = {
     "like": typer.Option(help="The kept story meant by copy_of."),
     "settings": typer.Option("--settings", help="Show every setting."),
     "folder": typer.Argument(help="Where to write; not the corpus itself."),
+    "fingerprints": typer.Option(
+        metavar="FILE", help="A Parquet file to write: what others join on to find copies."
+    ),
     "title": typer.Option(help="Its name; the feed's own when left out."),
     "nation": typer.Option(help="uk, england, scotland, wales ..."),
     "kind": typer.Option(help="press, government, charity ..."),
@@ -504,7 +507,12 @@ _of_app(
     "prune", runs.prune,
     "Take pages out of the archive that no later verdict needs. Stories and verdicts stay.", _pairs,
 )  # fmt: skip
-_of_app("export", runs.export, "Write texts and provenance, as JSON Lines and Parquet.", _pairs)
+_of_app(
+    "export",
+    runs.export,
+    "Write texts and provenance, as JSON Lines and Parquet; or their fingerprints.",
+    _pairs,
+)
 _of_feeds("list", runs.feeds, "Show every feed: how it does, and when it is asked next.", _feeds)
 _of_feeds("add", runs.add_feed, "Ask a feed once; if it answers, add it to the feeds file.", _pairs)
 _of_feeds(

@@ -1,4 +1,4 @@
-"""Corpus and catalog -> a folder for others: texts, JSON Lines and Parquet."""
+"""Corpus and catalog -> files for others: texts, JSON Lines and Parquet, fingerprints."""
 
 import json
 import os
@@ -14,6 +14,9 @@ from pydantic_core import to_json
 from ingest.abreast import ahead
 from ingest.desk import Desk
 from ingest.errors import SettingsError
+from ingest.fingerprint import ROWS as ROWS_A_BAND
+from ingest.fingerprint import bands, fingerprint
+from ingest.words import whole, words
 from storage.corpus import parse
 
 ROWS = 1000  # stories held at once; one row group of the Parquet file
@@ -32,6 +35,13 @@ source first_seen fetched added page_sha256 archive_file archive_offset archive_
 removed extractor topic
 """
 SCHEMA = pa.schema([(name, _TYPES.get(name, pa.string())) for name in _COLUMNS.split()])
+# One row a story. `exact`, `sketch` and `bands`: ingest.fingerprint tells what they find.
+_KINDS: list[tuple[str, pa.DataType]] = [
+    ("number", pa.int64()), ("name", pa.string()), ("sha256", pa.string()), ("url", pa.string()),
+    ("published", pa.date32()), ("words", pa.int64()), ("exact", pa.binary(16)),
+    ("sketch", pa.list_(pa.int64())), ("bands", pa.list_(pa.binary(8 * ROWS_A_BAND))),
+]  # fmt: skip
+FINGERPRINTS = pa.schema(_KINDS)
 
 
 def export(desk: Desk, folder: Path) -> dict[str, int]:
@@ -40,8 +50,7 @@ def export(desk: Desk, folder: Path) -> dict[str, int]:
     Each file appears whole: it is written under a temporary name and renamed. Raises
     SettingsError for a folder that is the corpus, which holds nothing but its stories.
     """
-    if folder.resolve() == Path(desk.settings.corpus).resolve():
-        raise SettingsError(f"{folder} is the corpus: export to another folder")
+    _outside(desk, folder)
     (folder / "texts").mkdir(parents=True, exist_ok=True)
     lines, table = folder / "stories.jsonl.tmp", folder / "stories.parquet.tmp"
     rows, written = _rows(desk, folder / "texts"), 0
@@ -64,11 +73,42 @@ def export(desk: Desk, folder: Path) -> dict[str, int]:
     return {"stories": written}
 
 
-def _rows(desk: Desk, texts: Path) -> Iterator[dict[str, Any]]:
-    total = desk.catalog.stories_kept()
+def fingerprints(desk: Desk, file: Path) -> dict[str, int]:
+    """Write every story's fingerprints into a Parquet file; return `stories`. It appears whole."""
+    _outside(desk, file.parent)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new, rows, written = file.with_name(f"{file.name}.tmp"), _fingerprints(desk), 0
+    with pq.ParquetWriter(new, FINGERPRINTS, compression="zstd") as parquet:
+        while chunk := list(islice(rows, ROWS)):
+            parquet.write_table(pa.Table.from_pylist(chunk, schema=FINGERPRINTS))
+            written += len(chunk)
+    new.replace(file)
+    return {"stories": written}
+
+
+def _fingerprints(desk: Desk) -> Iterator[dict[str, Any]]:
+    for row, data in _texts(desk):
+        story = parse(data, row["name"])
+        found = fingerprint(story)
+        row |= {"exact": found.exact, "words": found.words, "sketch": found.sketch}
+        yield {**row, "bands": bands(words(whole(story)))}
+
+
+def _outside(desk: Desk, folder: Path) -> None:
+    if folder.resolve() == Path(desk.settings.corpus).resolve():
+        raise SettingsError(f"{folder} is the corpus: export to another folder")
+
+
+def _texts(desk: Desk) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Yield every story's row and file."""
     rows, again = tee(desk.catalog.stories())  # no further apart than what is read ahead
-    texts_of = ahead(desk.corpus.read, (row["name"] for row in again), desk.corpus.local)
-    for row, data in desk.watched("export", zip(rows, texts_of, strict=True), total):
+    data = ahead(desk.corpus.read, (row["name"] for row in again), desk.corpus.local)
+    total = desk.catalog.stories_kept()
+    yield from desk.watched("export", zip(rows, data, strict=True), total)
+
+
+def _rows(desk: Desk, texts: Path) -> Iterator[dict[str, Any]]:
+    for row, data in _texts(desk):
         name = row.pop("name")
         (texts / name).write_bytes(data)
         for key in ("file", "offset", "length"):

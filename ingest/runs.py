@@ -306,12 +306,17 @@ def why(desk: Desk, reference: str) -> dict[str, Any] | None:
     return life
 
 
-def export(folder: Path) -> dict[str, int]:
-    """Write texts, JSON Lines and Parquet into a folder."""
-    from ingest.export import export as _export  # pyarrow: 0.4 s that no other verb needs
+@_at_desk
+def export(
+    desk: Desk, folder: Path | None = None, fingerprints: Path | None = None
+) -> dict[str, int]:
+    """Write texts, JSON Lines and Parquet into a folder, or fingerprints into a file, or both."""
+    from ingest import export as exports  # pyarrow: 0.4 s that no other verb needs
 
-    with _open() as desk:
-        return _export(desk, folder)
+    if not (folder or fingerprints):
+        raise SettingsError("nothing to write: name a folder, or a file with --fingerprints")
+    done = exports.export(desk, folder) if folder else {}
+    return done | (exports.fingerprints(desk, fingerprints) if fingerprints else {})
 
 
 @_at_desk

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.fingerprint import LONGEST, RUN, WINDOW, fingerprint, sketch
+from ingest.fingerprint import BANDS, LONGEST, ROWS, RUN, WINDOW, bands, fingerprint, sketch
 from ingest.words import words
 from storage.model import Story
 
@@ -68,3 +68,25 @@ def test_titles_tell_short_texts_apart() -> None:
     other = fingerprint(Story(title="Budget agreed", text="More to follow."))
 
     assert one.exact != other.exact
+
+
+def test_bands_are_those_that_datatrove_makes_of_the_same_words() -> None:
+    # of its MinhashDedupSignature, release 0.10.1; `python -m benchmarks.join` runs that itself
+    text = (
+        "The board met on Monday and agreed the plan, which the council of Westbrook had asked "
+        "for in May."
+    )
+
+    found = bands(words(text))
+
+    assert len(found) == BANDS
+    assert {len(band) for band in found} == {8 * ROWS}
+    assert found[0].hex() == (
+        "6e6962c3dc0f6e03ca7933a5d65d82022155be2c9807b300d1931bd44c7b2e01"
+        "d34fcc969da91c0001a2e5e43fbdd0034a146858534a63007197eac23218fa00"
+    )
+    assert found[13].hex() == (
+        "606064103a99fb01b2c8be2b58e17f02194ebd4811783804cff83dae4ce4c501"
+        "e30228328ecbbe00d2f0fb5c9970fc013f0fbdd3ea983c05d40b3040c4ad7803"
+    )
+    assert bands(["too", "few", "words", "here"]) == []
