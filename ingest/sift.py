@@ -26,6 +26,7 @@ from ingest.reading import Reading, Sheet
 from ingest.score import VERSION, TopicScore
 from ingest.urls import host_of
 from ingest.web.client import redacted
+from storage.answers import FETCHED
 from storage.corpus import name_of, number_of, parse, render
 from storage.errors import FormatError, Lost
 from storage.model import (
@@ -60,7 +61,7 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
     counts: Counter[str] = Counter({**adopt(desk, every=False), "pages": 0})
     counts["expired"] = desk.catalog.expire(desk.now() - PATIENCE, desk.now())
     desk.catalog.reopen(desk.topic.since or date.min, desk.topic.until or date.max)
-    total = min(desk.catalog.tally().get("to_sift", 0), limit or sys.maxsize)
+    total = min(desk.catalog.under_way().get(FETCHED, 0), limit or sys.maxsize)
     with desk.catalog.at_work():
         for verdict in desk.watched("sift", _verdicts(desk, total), total):
             counts["pages"] += 1
