@@ -97,6 +97,8 @@ def _fingerprints(desk: Desk) -> Iterator[dict[str, Any]]:
 def _outside(desk: Desk, folder: Path) -> None:
     if folder.resolve() == Path(desk.settings.corpus).resolve():
         raise SettingsError(f"{folder} is the corpus: export to another folder")
+    if folder.parts[:1] == ("s3:",):  # what is left of the URL
+        raise SettingsError("export writes into a folder: copy it into the bucket from there")
 
 
 def _texts(desk: Desk) -> Iterator[tuple[dict[str, Any], bytes]]:

@@ -1,13 +1,13 @@
 """An S3 server on loopback, a process of its own."""
 
-import os
-import socket
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import s3fs
@@ -34,9 +34,9 @@ class ObjectStore:
             use_listings_cache=False,
         )
 
-    def bucket(self) -> str:
-        """Make a bucket of a test's own."""
-        name = f"news-{uuid.uuid4().hex}"
+    def bucket(self, kind: str = "news") -> str:
+        """Make a bucket of a test's own; of a `careless` or `old` kind, see _serve."""
+        name = f"{kind}-{uuid.uuid4().hex}"
         self.files().mkdir(name)
         return name
 
@@ -44,27 +44,16 @@ class ObjectStore:
 @contextmanager
 def running() -> Iterator[ObjectStore]:
     """Start a server; end it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    code = (
-        "from moto.server import ThreadedMotoServer as Server\n"
-        f"server = Server('127.0.0.1', {port}, verbose=False)\n"
-        "server.start()\n"
-        "print('ready', flush=True)\n"
-        "input()"
-    )
     with subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=subprocess.PIPE,
+        [sys.executable, "-m", "tests.objectstore"],
+        stdin=subprocess.PIPE,  # it ends when this does
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # a line a request
-        env={**os.environ, "MOTO_S3_CUSTOM_ENDPOINTS": ""},
+        cwd=Path(__file__).resolve().parents[1],
     ) as server:
         try:
             assert server.stdout
-            assert server.stdout.readline() == b"ready\n"
-            yield ObjectStore(port)
+            yield ObjectStore(int(server.stdout.readline()))
         finally:
             server.kill()
 
@@ -101,3 +90,30 @@ class Shelf:
         else:
             self.fs.touch(self.where)
             self.where += "/in-a-file"
+
+
+def _serve() -> None:
+    """Be the server until standard input ends; say on which port."""
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    s3 = DomainDispatcherApplication(create_backend_app)
+    refusal = b"<Error><Code>NotImplemented</Code><Message>A header is not known</Message></Error>"
+
+    def answer(environ: Any, start: Any) -> Any:
+        """Know no conditions in buckets whose names begin so; else be moto."""
+        if environ["PATH_INFO"].startswith("/careless-"):
+            environ.pop("HTTP_IF_NONE_MATCH", None)
+        if environ["PATH_INFO"].startswith("/old-") and "HTTP_IF_NONE_MATCH" in environ:
+            start("501 Not Implemented", [("Content-Type", "application/xml")])
+            return [refusal]
+        return s3(environ, start)
+
+    server = make_server("127.0.0.1", 0, answer, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.port, flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _serve()

@@ -7,7 +7,7 @@ import pytest
 
 from storage.corpus import open_corpus
 from storage.errors import Lost, StorageError
-from tests.objectstore import Shelf
+from tests.objectstore import ObjectStore, Shelf
 
 FILE = "007_0123456789abcdef.txt"
 
@@ -83,3 +83,16 @@ def test_a_place_that_cannot_be_had_says_what_to_set(shelf: Shelf) -> None:
 
     with pytest.raises(StorageError, match="set NEWS_CORPUS to a folder"):
         open_corpus(shelf.where)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("careless", "replaces objects in spite of If-None-Match"), ("old", "a store is needed that")],
+)
+def test_a_store_in_which_writers_could_undo_each_other_is_refused(
+    bucket: str, object_store: ObjectStore, kind: str, told: str
+) -> None:
+    corpus = open_corpus(f"s3://{object_store.bucket(kind)}/corpus")
+
+    with pytest.raises(StorageError, match=told):
+        corpus.keep(FILE, b"one")
