@@ -239,7 +239,14 @@ class Cluster(airflow_home.Airflow):
 
     def _filled(self, value: str) -> str:
         """Put in what .env says: ${NAME:-default} and ${NAME:?complaint}."""
-        return re.sub(r"\$\{(\w+):[-?][^}]*\}", lambda m: self._dotenv.get(m[1], ""), value)
+
+        def said(found: re.Match[str]) -> str:
+            name, mark, other = found.groups()
+            given = self._dotenv.get(name, "")
+            assert given or mark == "-", f"{name}: {other}"
+            return given or other
+
+        return re.sub(r"\$\{(\w+):([-?])([^}]*)\}", said, value)
 
     def _here(self, text: str, volumes: Mapping[str, str]) -> str:
         """Return a text of the file with this machine's hosts, ports and paths in it."""
