@@ -3,6 +3,8 @@
 import hashlib
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,3 +177,16 @@ def test_a_folder_has_a_mark_once_its_last_change_is_old_enough(tmp_path: Path) 
 
     assert fresh == ""
     assert old not in ("", corpus.mark(0))
+
+
+def test_who_has_folders_does_not_load_what_object_stores_need(tmp_path: Path) -> None:
+    code = (
+        "import sys; import ingest.cli; from storage.corpus import open_corpus as corpus;"
+        "from storage.archive import open_archive as archive; corpus(sys.argv[1]);"
+        "archive(sys.argv[1]); print({'fsspec', 's3fs', 'botocore'} & {*sys.modules})"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+
+    assert told.stdout.strip() == "set()"
