@@ -57,14 +57,19 @@ def sketch(tokens: list[str]) -> tuple[int, ...]:
 
 def winnowed(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Return the sketch of a text whose words have these hashes; at least one."""
+    return np.unique(least_of(hashes))
+
+
+def least_of(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the smallest hash of a run in each window of words, in their order."""
     length = min(RUN, len(hashes))
     runs = np.zeros(len(hashes) - length + 1, np.uint64)
     for start in range(length):  # a polynomial in _BASE, modulo 2**64
         runs = runs * _BASE + hashes[start : start + len(runs)]
     runs = (runs ^ (runs >> _HALF)) * _MIX
     runs ^= runs >> _HALF
-    least = sliding_window_view(runs, min(WINDOW, len(runs))).min(axis=1)
-    return np.unique(least.view(np.int64))
+    least: NDArray[np.uint64] = sliding_window_view(runs, min(WINDOW, len(runs))).min(axis=1)
+    return least.view(np.int64)
 
 
 def bands(tokens: list[str]) -> list[bytes]:

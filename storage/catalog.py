@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from threading import Lock
 from time import sleep
@@ -22,7 +23,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Integer,
     RowMapping,
+    String,
     bindparam,
     create_engine,
     delete,
@@ -121,10 +124,12 @@ _TOLD = ("title", "url", "published", "date_source", "date_text", "language")
 _NUMBER = select(func.max(_STORY.number) + 1)
 _NAMED = select(_STORY.name).where(_STORY.name.in_(bindparam("names", expanding=True)))
 _BYTES = func.coalesce(_STORY.pending, _STORY.withdrawn)
+_NEAREST = 3  # likely copies looked at beside those with a story's URL or very words
+_URLS, _NEAR = ("url", "other_url"), tuple(f"near_{n}" for n in range(_NEAREST))
 _ALIKE = select(_STORY.number, _STORY.name, _BYTES, _STORY.url, _STORY.exact).where(
-    _STORY.url.in_(bindparam("urls", expanding=True))
-    | (_STORY.exact == bindparam("exact"))
-    | _STORY.number.in_(bindparam("near", expanding=True))
+    _STORY.url.in_([bindparam(name, type_=String) for name in _URLS])  # not expanding: it
+    | (_STORY.exact == bindparam("exact"))  # takes twice as long
+    | _STORY.number.in_([bindparam(name, type_=Integer) for name in _NEAR])
 )
 
 _One = TypeVar("_One")
@@ -884,14 +889,18 @@ class Admission:
     ) -> list[tuple[int, str, str, bytes | None]]:
         """Return number, name, key ("url", "exact", "near") and pending bytes of likely copies.
 
-        Each story is named once, by the first of the keys that found it.
+        Of URLs there are two at most. Each story is named once, by the first of the keys that
+        found it.
         """
-        near = sketches.candidates(self._connection, fingerprint.sketch)
-        asked = {"urls": {url for url in urls if url}, "exact": fingerprint.exact, "near": near}
+        near = sketches.candidates(self._connection, fingerprint.sketch, _NEAREST)
+        named = {url for url in urls if url}
+        asked = dict(zip_longest(_URLS, named)) | dict(zip_longest(_NEAR, near))
         found = []
-        for number, name, pending, url, exact in self._connection.execute(_ALIKE, asked):
+        for number, name, pending, url, exact in self._connection.execute(
+            _ALIKE, {**asked, "exact": fingerprint.exact}
+        ):
             how = "exact" if exact == fingerprint.exact else "near"
-            found.append((number, name, "url" if url in asked["urls"] else how, pending))
+            found.append((number, name, "url" if url in named else how, pending))
         return sorted(found, key=lambda one: (("url", "exact", "near").index(one[2]), one[0]))
 
     def named(self, number: int) -> str | None:
