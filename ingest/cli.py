@@ -232,7 +232,7 @@ def _rows(rows: Sequence[Row], columns: str = "", title: str = "", none: str = "
 FEED = (
     "url", "next_poll", "reason", "polled", "outcome", "detail", "failures", "newest", "usual_gap",
     "ttl", "update_every", "fresh", "skip_hours", "skip_days", "etag", "last_modified",
-    "distrusted", "address", "moved_to", "moved_since", "shares",
+    "distrusted", "address", "moved_to", "moved_since", "disabled_by", "disabled_at", "shares",
 )  # fmt: skip
 
 
@@ -526,7 +526,11 @@ _of_feeds(
     nothing="no feed is or was at {url}: `newsdesk feeds list` shows all",
 )  # fmt: skip
 _of_feeds(
-    "enable", runs.enable_feed, "Ask a feed again, at the next poll, that is gone for good.", _pairs
+    "enable", runs.enable_feed,
+    "Ask a feed again, at the next poll, that is gone for good or disabled.", _pairs,
+)  # fmt: skip
+_of_feeds(
+    "disable", runs.disable_feed, "Ask a feed no more; its line in the feeds file stays.", _pairs
 )
 _of_feeds(
     "discover", runs.discover_feeds, "Look for a site's feeds, or else its sitemap; 1: none.",

@@ -108,12 +108,21 @@ class Desk:
 
     @cached_property
     def feeds(self) -> tuple[Feed, ...]:
-        """The feeds file's feeds as they are now, disabled ones too, marks in place of keys."""
-        hide = self.secrets.masked
-        return tuple(
+        """The feeds file's feeds as they are now, disabled ones too, marks in place of keys.
+
+        The file says which are enabled; a person may have disabled others without touching it.
+        """
+        hide, disabled = self.secrets.masked, self.catalog.disabled()
+        feeds = [
             replace(f, url=hide(f.url), title=hide(f.title), note=hide(f.note))
             for f in self._listed
-        )
+        ]
+        for place, feed in enumerate(feeds):
+            if feed.enabled and feed.url in disabled:
+                by, at = disabled[feed.url]
+                note = f"disabled by {by} on {at:%d %b %Y}: `newsdesk feeds enable` undoes it"
+                feeds[place] = replace(feed, enabled=False, note=note)
+        return tuple(feeds)
 
     @cached_property
     def _listed(self) -> tuple[Feed, ...]:

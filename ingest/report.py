@@ -53,14 +53,16 @@ def status(desk: Desk) -> dict[str, Any]:
     }
 
 
-def feeds(desk: Desk) -> list[dict[str, Any]]:
+def feeds(desk: Desk, only: str = "") -> list[dict[str, Any]]:
     """Return each feed of the feeds file, what we remember of it, its `health` and `evidence`.
 
-    `ended` counts the reasons of its last verdicts, at most SHARED.
+    `ended` counts the reasons of its last verdicts, at most SHARED. `only` is the URL of one.
     """
-    states, reasons = desk.catalog.feed_states(), desk.catalog.reasons(SHARED)
+    states, reasons = desk.catalog.feed_states(), desk.catalog.reasons(SHARED, only)
     told: list[dict[str, Any]] = []
     for feed in desk.feeds:
+        if only not in ("", feed.url):
+            continue
         state = states.get(feed.url)
         ended = reasons.get(feed.url, [])
         how, evidence = health(feed, state, ended, desk.now())

@@ -107,6 +107,9 @@ stories = _at_desk(views.stories)
 entries = _at_desk(views.entries)
 life = _at_desk(views.life)
 review = _at_desk(views.review)
+slices_of = _at_desk(views.slices)
+run_page = _at_desk(views.run)
+feed_page = _at_desk(views.feed)
 
 
 @_at_desk
@@ -424,13 +427,19 @@ def check_feeds(desk: Desk, urls: list[str] | None = None) -> list[dict[str, Any
 def why_feed(desk: Desk, url: str) -> dict[str, Any] | None:
     """Return all we know of a feed, by its URL or the one it moved to; None when nothing is.
 
-    `next_poll` is when it is asked next and `reason` why then: see ingest.schedule.
+    `next_poll` is when it is asked next and `reason` why then: see ingest.schedule. It is never
+    asked while it is disabled: then the reason is who did that, and how to undo it.
     """
     desk.catalog.list_feeds(desk.feeds)
     known = desk.catalog.feed(url)
     if known is None:
         return None
     said = {name: one for name, one in asdict(known.pop("timing")).items() if one}
+    for feed in desk.feeds:
+        if feed.url == known["url"] and not feed.enabled:
+            in_file = f"disabled in {desk.settings.feeds}; enable it there. {feed.note}".strip()
+            reason = feed.note if known["disabled_by"] else in_file
+            known |= {"next_poll": None, "reason": reason}
     return known | {
         name: sorted(one) if isinstance(one, frozenset) else one for name, one in said.items()
     }
@@ -438,14 +447,59 @@ def why_feed(desk: Desk, url: str) -> dict[str, Any] | None:
 
 @_at_desk
 def enable_feed(desk: Desk, url: str) -> dict[str, Any]:
-    """Have a feed asked at the next poll that is gone, or fails; raises SettingsError."""
-    if not any(feed.url == url and feed.enabled for feed in desk.feeds):
-        raise SettingsError(f"{url}: not enabled in {desk.settings.feeds}: enable it there")
+    """Have a feed asked at the next poll that is gone, fails or was disabled by a person.
+
+    Raises SettingsError.
+    """
+    feed = _listed(desk, url)
+    if not feed.enabled and feed.url not in desk.catalog.disabled():
+        raise SettingsError(f"{feed.url}: not enabled in {desk.settings.feeds}: enable it there")
     desk.catalog.list_feeds(desk.feeds)
-    state = desk.catalog.feed_states()[url]
+    desk.catalog.disable(feed.url, None, desk.now())
+    state = desk.catalog.feed_states()[feed.url]
     state = replace(state, outcome="enabled", detail="", failures=0, distrusted=False)
     desk.catalog.polled(replace(state, next_poll=None, reason=""), (), desk.now())
-    return {"url": url, "outcome": "enabled"}
+    return {"url": feed.url, "outcome": "enabled"}
+
+
+@_at_desk
+def disable_feed(desk: Desk, url: str, by: str) -> dict[str, Any]:
+    """Have a feed asked no more, until `enable_feed`; its line in the feeds file stays.
+
+    Raises SettingsError.
+    """
+    feed = _listed(desk, url)
+    if not feed.enabled:
+        raise SettingsError(f"{feed.url}: it is disabled already: {feed.note}")
+    desk.catalog.list_feeds(desk.feeds)
+    desk.catalog.disable(feed.url, by, desk.now())
+    return {"url": feed.url, "disabled_by": by}
+
+
+@_at_desk
+def ask_feed(desk: Desk, url: str) -> None:
+    """Have a feed asked at the next poll, be it due or not; raises SettingsError."""
+    if not _listed(desk, url).enabled:
+        raise SettingsError(f"{url} is disabled: enable it first")
+    enable_feed(url)
+
+
+@_at_desk
+def known(desk: Desk, entry: int) -> dict[str, Any] | None:
+    """Return the title of an entry and the reason of its verdict, by its number."""
+    life = desk.catalog.life(entry)
+    if not life:
+        return None
+    told = life["story"] or life["entry"]
+    return {"title": told["title"], "reason": (life["verdict"] or {}).get("reason"), "id": entry}
+
+
+def _listed(desk: Desk, url: str) -> Feed:
+    url = desk.secrets.masked(url)
+    for feed in desk.feeds:
+        if feed.url == url:
+            return feed
+    raise SettingsError(f"{url} is not in {desk.settings.feeds}; see `newsdesk feeds list`")
 
 
 def import_opml(file: Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -13,34 +12,30 @@ from ingest.errors import Fault
 from ingest.likeness import side_by_side
 from ingest.sift import reread
 from storage.corpus import parse
-from storage.errors import Lost
 from storage.model import KEPT, Story
 
+DAY = timedelta(days=1)
 SCREEN = 30  # rows
-SAMPLE = 50  # stories whose files are measured to tell what the corpus takes
+MANY_DAYS, MANY_MONTHS = 92, 144  # of which a plot has a bar each
 Piece = tuple[str, str]  # why it is marked, or nothing; the words
 
 
 def overview(desk: Desk, since: date, until: date, by: str = "nation") -> dict[str, Any]:
     """Return what came in on these days, both included: UTC days.
 
-    `days` counts stories by the day they appeared and by the `nation` or `kind` of their source,
-    by month when there are many; `reasons` are the verdicts given then and their count, `had` how
-    many of them on a page; `delays` the median and the 95th percentile of how long after they
-    appeared, and were seen, stories came in; `disk` the bytes of each shelf that is on one.
+    `bars` are the days, months or years (`unit`) with the stories that appeared then, by the
+    `nation` or `kind` of their source; `reasons` are the verdicts given on these days and their
+    count, `had` how many of them on a page; `delays` the median and the 95th percentile of how
+    long after they appeared, and were seen, stories came in; `disk` the bytes of each shelf.
     """
-    begin, end = (datetime.combine(day, time(), UTC) for day in (since, until + timedelta(days=1)))
-    groups = {row["url"]: row[by] for row in desk.catalog.sources()}
-    months = (until - since).days > 92
-    days: dict[date, Counter[str]] = {}
-    for day, source, count in desk.catalog.days(since, until):
-        day = day.replace(day=1) if months else day
-        days.setdefault(day, Counter())[groups.get(source or "") or "by hand"] += count
-    reasons = desk.catalog.outcomes(begin, end)
-    delays = desk.catalog.delays(begin, end)
+    reasons = desk.catalog.outcomes(since, until)
+    delays = desk.catalog.delays(_midnight(since), _midnight(until + DAY))
+    unit, bars = _bars(desk, since, until, by)
     return {
-        "days": days,
-        "months": months,
+        "unit": unit,
+        "bars": bars,
+        "first": desk.catalog.first_day(),
+        "today": desk.now().date(),
         "reasons": sorted(reasons.items(), key=lambda one: (one[0] != KEPT, -one[1])),
         "judged": sum(reasons.values()),
         "had": sum(n for reason, n in reasons.items() if reason not in set(Fault)),
@@ -51,8 +46,43 @@ def overview(desk: Desk, since: date, until: date, by: str = "nation") -> dict[s
             "after they appeared": _spread([one for one, _ in delays]),
             "after we saw them": _spread([one for _, one in delays]),
         },
-        "disk": _disk(desk),
+        "years": calendar(desk),
+        "disk": desk.catalog.bytes(),
     }
+
+
+def _bars(desk: Desk, since: date, until: date, by: str) -> tuple[str, dict[date, Counter[str]]]:
+    """Return what a bar stands for, and each one's stories by group, the empty ones, too."""
+    rows = desk.catalog.days
+    if (until - since).days <= MANY_DAYS:
+        unit, counts = "day", rows(since, until, by)
+        days = [since + n * DAY for n in range((until - since).days + 1)]
+    else:
+        first = month_after(since - DAY)
+        last = (until + DAY).replace(day=1)
+        counts = rows(first, last - DAY, by, months=True)
+        counts += rows(since, first - DAY, by) + rows(last, until, by)
+        begin = max(since, min((day for day, _, _ in counts), default=since))
+        unit = "month" if (until - begin).days <= MANY_MONTHS * 30 else "year"
+        days = [date(begin.year + n, 1, 1) for n in range(until.year - begin.year + 1)]
+        if unit == "month":
+            ends = begin.month - 1, 12 * (until.year - begin.year) + until.month
+            days = [date(begin.year + n // 12, n % 12 + 1, 1) for n in range(*ends)]
+    bars = {day: Counter[str]() for day in days}
+    for day, group, count in counts:
+        day = day if unit == "day" else day.replace(day=1)
+        day = day.replace(month=1) if unit == "year" else day
+        bars[day][group or "by hand"] += count
+    return unit, bars
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def month_after(day: date) -> date:
+    """Return the first day of the month after a day's."""
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 def _spread(some: Sequence[timedelta]) -> tuple[timedelta, timedelta] | None:
@@ -62,17 +92,51 @@ def _spread(some: Sequence[timedelta]) -> tuple[timedelta, timedelta] | None:
     return (in_order[last // 2], in_order[last * 95 // 100]) if some else None
 
 
-def _disk(desk: Desk) -> dict[str, int]:
-    taken = {"catalog": desk.catalog.bytes()}
-    if desk.archive.local:
-        taken["archive"] = desk.archive.size()
-    if desk.corpus.local:
-        sizes = []
-        for one in desk.catalog.list_stories(most=SAMPLE):
-            with suppress(Lost):  # a file that is gone is for `newsdesk verify` to tell
-                sizes.append(len(desk.corpus.read(one["name"])))
-        taken["corpus, about"] = desk.catalog.stories_kept() * sum(sizes) // max(len(sizes), 1)
-    return taken
+def calendar(desk: Desk, sources: Iterable[str] | None = None) -> dict[int, list[Counter[str]]]:
+    """Return how many slices have days in each month, by their state, the newest year first."""
+    years: dict[int, list[Counter[str]]] = {}
+    for since, until, state, count in desk.catalog.calendar(sources):
+        last = until - DAY
+        for month in range(12 * since.year + since.month - 1, 12 * last.year + last.month):
+            year = years.setdefault(month // 12, [Counter() for _ in range(12)])
+            year[month % 12][state] += count
+    return dict(sorted(years.items(), reverse=True))
+
+
+def slices(
+    desk: Desk, month: date | None = None, kind: str = "", source: str = "", state: str = "",
+    before: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return a screen of `slices` with days in a month, the last first, and what each gave.
+
+    `years` are the calendar of all of that kind of source, or of that source.
+    """
+    known = desk.catalog.sources()
+    wanted = [source] if source else [one["url"] for one in known if one["kind"] == kind]
+    sources = wanted if kind or source else None
+    days = {"since": month, "until": month_after(month)} if month else {}
+    found = desk.catalog.list_slices(
+        **days, sources=sources, state=state, before=before, most=SCREEN + 1
+    )
+    given = desk.catalog.given([one["id"] for one in found[:SCREEN]])
+    return {
+        "slices": [one | {"given": sorted(given[one["id"]].items())} for one in found[:SCREEN]],
+        "more": found[SCREEN - 1]["id"] if len(found) > SCREEN else None,
+        "years": calendar(desk, sources),
+        "kinds": sorted({one["kind"] for one in known if one["kind"]}),
+    }
+
+
+def feed(desk: Desk, url: str, before: str = "") -> dict[str, Any]:
+    """Return a screen of one source's entries, its health, its last slices, and their calendar.
+
+    `feed` is None for one that is not in the feeds file.
+    """
+    return {
+        "feed": next(iter(report.feeds(desk, url)), None),
+        **{k: one for k, one in slices(desk, source=url).items() if k in ("slices", "years")},
+        **entries(desk, source=url, before=before),
+    }
 
 
 def stories(
@@ -82,7 +146,7 @@ def stories(
     source: str = "",
     since: date | None = None,
     until: date | None = None,
-    before: int | None = None,
+    before: str = "",
 ) -> dict[str, Any]:
     """Return a screen of `stories`, the newest first, and `more`: what to go on before."""
     known = desk.catalog.sources()
@@ -102,20 +166,51 @@ def stories(
 
 
 def entries(
-    desk: Desk, reason: str = "", source: str = "", before: int | None = None
+    desk: Desk,
+    reason: str = "",
+    source: str = "",
+    since: date | None = None,
+    until: date | None = None,
+    before: str = "",
 ) -> dict[str, Any]:
     """Return a screen of `entries`: of a source, or those not kept; `more` as for stories.
 
-    `reasons` are those of the last 30 days, with their count.
+    Verdicts were given on these days, both included. `reasons` are those of these days, or else
+    of the last 30, with their count.
     """
-    now = desk.now()
-    lately = desk.catalog.outcomes(now - timedelta(days=30), now)
-    found = desk.catalog.list_entries(reason=reason, source=source, before=before, most=SCREEN + 1)
+    today = desk.now().date()
+    lately = desk.catalog.outcomes(since or (until or today) - 30 * DAY, until or today)
+    found = desk.catalog.list_entries(
+        reason=reason, source=source, before=before, most=SCREEN + 1,
+        since=_midnight(since) if since else None, until=_midnight(until + DAY) if until else None,
+    )  # fmt: skip
     return {
         "entries": found[:SCREEN],
-        "more": found[SCREEN - 1]["id"] if len(found) > SCREEN else None,
+        "more": found[SCREEN - 1]["place"] if len(found) > SCREEN else None,
         "sources": desk.catalog.sources(),
         "reasons": sorted(lately.items(), key=lambda one: -one[1]),
+    }
+
+
+def run(desk: Desk, occasion: str, reason: str = "", before: str = "") -> dict[str, Any]:
+    """Return what was done for an occasion, such as a run of a DAG: its `runs`, one for each verb.
+
+    And a screen of the `entries` that got their verdict then, with the count of each reason.
+    """
+    runs = desk.catalog.runs(200, occasion)[::-1] if occasion else []
+    if not runs:
+        return {"runs": [], "reasons": [], "entries": [], "more": None}
+    numbers = [one["id"] for one in runs]
+    ends = [one["ended"] or desk.now() for one in runs]
+    since, until = runs[0]["started"], max(ends) + timedelta(seconds=1)
+    found = desk.catalog.list_entries(
+        runs=numbers, reason=reason, since=since, until=until, before=before, most=SCREEN + 1
+    )
+    return {
+        "runs": runs,
+        "reasons": desk.catalog.outcomes_of(numbers, since, until),
+        "entries": found[:SCREEN],
+        "more": found[SCREEN - 1]["place"] if len(found) > SCREEN else None,
     }
 
 
@@ -165,11 +260,12 @@ def marked(story: Story, points: Iterable[Sequence[Any]]) -> list[list[Piece]]:
     return paragraphs
 
 
-def review(desk: Desk, after: int | None = None) -> dict[str, Any] | None:
-    """Return the life of the oldest entry that waits for a person's word, and how many do.
+def review(desk: Desk, after: str = "") -> dict[str, Any] | None:
+    """Return the life of the entry that has waited longest for a person's word, and how many do.
 
-    `after` passes over that entry and those before it. None when no entry waits.
+    `after` is the `place` of an entry to pass over, and those before it. None when none waits.
     """
     found = desk.catalog.list_entries(reason="review", before=after, most=1, oldest=True)
     told = life(desk, found[0]["id"]) if found else None
-    return told and told | {"waiting": desk.catalog.waiting_for("review")}
+    waiting = desk.catalog.waiting_for("review")
+    return told and told | {"waiting": waiting, "place": found[0]["place"]}

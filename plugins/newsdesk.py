@@ -6,6 +6,7 @@ Sec-Fetch-Site (Fetch Metadata, W3C) or in Origin (RFC 6454), and a stranger's p
 either. All text is escaped, no script or style stands in a page, and the policy forbids both.
 """
 
+from calendar import month_abbr
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -13,9 +14,14 @@ from typing import Annotated
 from urllib.parse import urlencode, urlsplit
 
 import pygal
+from airflow.api.common.trigger_dag import trigger_dag
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.models import DagModel, DagRun
 from airflow.plugins_manager import AirflowPlugin
+from airflow.utils.state import DagRunState
+from airflow.utils.types import DagRunTriggeredByType
 from fastapi import Depends, FastAPI, Form, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -30,6 +36,7 @@ from storage.errors import NewsError
 DAG = "poll"
 HERE = Path(__file__).resolve().parent
 DAYS = 14  # shown when no dates are asked for
+FIRST, LAST = date(1900, 1, 1), date(2200, 1, 1)  # all stories are between
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'self'"
@@ -55,7 +62,6 @@ MAY_DECIDE = [Depends(requires_access_dag("PUT", param_dag_id=DAG)), Depends(sam
 MAY_START = Depends(requires_access_dag("POST", DagAccessEntity.RUN, param_dag_id=DAG))
 app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[MAY_READ])
 
-Day = Annotated[date | None, Query()]
 Text = Annotated[str, Query(max_length=2000)]
 Said = Annotated[str, Form(max_length=2000)]
 
@@ -89,6 +95,10 @@ def _ago(moment: datetime | None) -> str:
         return "never"
     gone = datetime.now(UTC) - moment
     return f"in {_span(-gone)}" if gone < timedelta(0) else f"{_span(gone)} ago"
+
+
+def _due(moment: datetime) -> str:
+    return _ago(moment) if moment > datetime.now(UTC) else "due: at the next run"
 
 
 def _span(one: timedelta | None) -> str:
@@ -142,11 +152,14 @@ PAGES.filters |= {
 }
 PAGES.filters |= {
     "ago": _ago,
+    "due": _due,
     "span": _span,
     "bytes": _bytes,
     "web": _web,
     "words": _words,
     "ends": _ends,
+    "before": lambda day, days: day - timedelta(days=days),
+    "month": lambda number: month_abbr[number],
 }
 PAGES.globals |= {"link": _link, "WELL": WELL}
 
@@ -155,23 +168,20 @@ def _page(name: str, status: int = 200, **told: object) -> HTMLResponse:
     return HTMLResponse(PAGES.get_template(name).render(told), status_code=status)
 
 
-def _plot(days: Mapping[date, Mapping[str, int]], begin: date, end: date, months: bool) -> Markup:
-    """Return the stories of each day or month as an SVG image without style and script."""
-    labels = [begin + timedelta(days=n) for n in range((end - begin).days + 1)]
-    if months:
-        labels = sorted({day.replace(day=1) for day in labels})
-    every = -(-len(labels) // 12)
-    bars = pygal.StackedBar(
+def _plot(bars: Mapping[date, Mapping[str, int]], shown: str) -> Markup:
+    """Return stories by day, month or year as an SVG image without style and script."""
+    labels = [day.strftime(shown) for day in bars]
+    plot = pygal.StackedBar(
         width=900, height=300, margin=4, spacing=6, js=(), css=(), show_minor_x_labels=False,
         truncate_legend=24, legend_at_bottom=True, legend_at_bottom_columns=4, legend_box_size=12,
         no_data_text="no stories appeared on these days", order_min=0, truncate_label=-1,
+        y_title="stories",
     )  # fmt: skip
-    bars.x_labels = [f"{day:%b %Y}" if months else f"{day:%d %b}" for day in labels]
-    bars.x_labels_major = bars.x_labels[::every]
-    groups = sorted({group for counts in days.values() for group in counts})
-    for group in groups:
-        bars.add(_words(group), [days.get(day, {}).get(group, 0) or None for day in labels])
-    tree = bars.render_tree()
+    plot.x_labels = labels
+    plot.x_labels_major = labels[:: -(-len(labels) // 12)]
+    for group in sorted({group for counts in bars.values() for group in counts}):
+        plot.add(_words(group), [counts.get(group) for counts in bars.values()])
+    tree = plot.render_tree()
     etree.strip_elements(tree, "{*}script", "{*}style", "{*}title", etree.Comment, with_tail=False)
     etree.strip_attributes(tree, "style")
     tree.set("viewBox", "0 0 900 340")  # its legend hangs out below what it says is its height
@@ -192,13 +202,25 @@ def piece(name: str, kind: str) -> Response:
 
 
 @app.get("/")
-def overview(since: Day = None, until: Day = None, by: str = "nation") -> Response:
-    """Stories per day, what became of entries, how long it took, disk."""
-    until = until or datetime.now(UTC).date()
-    since = min(since or until - timedelta(days=DAYS - 1), until)
-    told = runs.overview(since, until, "kind" if by == "kind" else "nation")
-    plot = _plot(told["days"], since, until, told["months"])
-    return _page("overview.html", since=since, until=until, by=by, plot=plot, **told)
+def overview(since: str = "", until: str = "", by: str = "nation") -> Response:
+    """Stories per day, what became of entries, how long it took, slices of the past, disk."""
+    today = datetime.now(UTC).date()
+    end = _day(until) or today
+    begin = min(_day(since) or end - timedelta(days=DAYS - 1), end)
+    told = runs.overview(begin, end, "kind" if by == "kind" else "nation")
+    shown = {"day": "%d %b", "month": "%b %Y", "year": "%Y"}[told["unit"]]
+    plot = _plot(told["bars"], shown)
+    return _page("overview.html", since=begin, until=end, by=by, plot=plot, shown=shown, **told)
+
+
+@app.get("/slices")
+def slices(
+    month: str = "", kind: Text = "", source: Text = "", state: Text = "", before: int | None = None
+) -> Response:
+    """What of the past was asked for: a calendar, and the slices of one month."""
+    asked = {"month": month, "kind": kind, "source": source, "state": state}
+    told = runs.slices_of(_day(month and f"{month}-01"), kind, source, state, before)
+    return _page("slices.html", asked=asked, **told)
 
 
 @app.get("/sources")
@@ -209,13 +231,31 @@ def sources() -> Response:
 
 
 @app.get("/source")
-def source(url: Text, before: int | None = None) -> Response:
-    """One source: what is known of it, its last polls, its entries."""
-    feed = next((one for one in runs.feeds() if one["url"] == url), None)
+def source(url: Text, session: SessionDep, before: str = "", done: str = "") -> Response:
+    """One source: what is known of it, its last polls, its slices, its entries."""
     known = runs.why_feed(url)
     if known is None:
         raise HTTPException(404)
-    return _page("source.html", feed=feed or known, known=known, **runs.entries("", url, before))
+    told = runs.feed_page(url, before)
+    said = _of_runs(session) if done == "asked" else done
+    return _page("source.html", known=known, said=said, before=before, **told)
+
+
+def _of_runs(session: SessionDep) -> str:
+    """Return what becomes of a run of the DAG that was asked for now."""
+    dag = DagModel.get_dagmodel(DAG, session=session)
+    if dag and dag.is_paused:
+        return f"A run waits: the DAG {DAG} is paused. It begins when somebody lets the DAG go on."
+    if running := DagRun.find(dag_id=DAG, state=DagRunState.RUNNING, session=session):
+        return f"A run waits for the end of {running[0].run_id}, then it begins."
+    return "A run begins in a moment."
+
+
+@app.get("/run")
+def run(occasion: Text, reason: Text = "", before: str = "") -> Response:
+    """What one run of a DAG did, verb by verb, and the entries that got their verdict in it."""
+    asked = {"occasion": occasion, "reason": reason}
+    return _page("run.html", asked=asked, **runs.run_page(occasion, reason, before))
 
 
 @app.get("/stories")
@@ -225,7 +265,7 @@ def stories(
     source: Text = "",
     since: str = "",
     until: str = "",
-    before: int | None = None,
+    before: str = "",
 ) -> Response:
     """Stories, the newest first: found by words, nation, source and day."""
     begin, end = _day(since), _day(until)
@@ -236,9 +276,12 @@ def stories(
 
 def _day(said: str) -> date | None:
     try:
-        return date.fromisoformat(said) if said else None
+        day = date.fromisoformat(said) if said else None
     except ValueError:
         raise HTTPException(422, f"{said!r} is no day: write 2026-11-22") from None
+    if day and not FIRST <= day < LAST:
+        raise HTTPException(422, f"{said} is too far away: there is nothing")
+    return day
 
 
 @app.get("/story")
@@ -261,17 +304,21 @@ def _life(reference: str | int) -> Response:
 
 
 @app.get("/refused")
-def refused(reason: Text = "", source: Text = "", before: int | None = None) -> Response:
-    """What was not kept, by reason, and why not."""
-    asked = {"reason": reason, "source": source}
-    told = runs.entries(reason, source, before)
+def refused(
+    reason: Text = "", source: Text = "", since: str = "", until: str = "", before: str = ""
+) -> Response:
+    """What was not kept, by reason, source and day of the verdict, and why not."""
+    begin, end = _day(since), _day(until)
+    asked = {"reason": reason, "source": source, "since": begin, "until": end}
+    told = runs.entries(reason, source, begin, end, before)
     return _page("refused.html", asked=asked, before=before, **told)
 
 
 @app.get("/review")
-def review(after: int | None = None) -> Response:
-    """The oldest entry that waits for a person's word."""
-    return _page("review.html", life=runs.review(after))
+def review(after: str = "", done: int | None = None) -> Response:
+    """The entry that has waited longest for a person's word; and what became of the one before."""
+    last = runs.known(done) if done is not None else None
+    return _page("review.html", life=runs.review(after), last=last)
 
 
 @app.post("/decide", dependencies=MAY_DECIDE)
@@ -284,21 +331,37 @@ def decide(
     like: Said = "",
     then: Said = "",
 ) -> Response:
-    """Put a verdict right; then show the entry, or the next to review."""
+    """Put a verdict right; then show the entry, or the next to review after the place `then`."""
     runs.decide(url, what, by=user.get_name(), why=why or "reviewed", like=like or None)
-    page = _link("review", after=entry) if then == "review" else _link("entry", id=entry)
+    page = _link("review", after=then, done=entry) if then else _link("entry", id=entry)
     return RedirectResponse(page, status_code=303)
 
 
-@app.post("/ask", dependencies=[*MAY_DECIDE, MAY_START])
-def ask(user: GetUserDep, url: Said) -> Response:
-    """Have a source asked now, in a run of the DAG; one that was given up is tried again."""
-    from airflow.api.common.trigger_dag import trigger_dag
-    from airflow.utils.types import DagRunTriggeredByType
-
+@app.post("/enable", dependencies=MAY_DECIDE)
+def enable(url: Said) -> Response:
+    """Have a source asked at the next poll again."""
     runs.enable_feed(url)
-    trigger_dag(DAG, triggered_by=DagRunTriggeredByType.UI, triggering_user_name=user.get_name())
     return RedirectResponse(_link("source", url=url), status_code=303)
+
+
+@app.post("/disable", dependencies=MAY_DECIDE)
+def disable(user: GetUserDep, url: Said) -> Response:
+    """Have a source asked no more, until somebody enables it."""
+    runs.disable_feed(url, by=user.get_name())
+    return RedirectResponse(_link("source", url=url), status_code=303)
+
+
+@app.post("/ask", dependencies=[*MAY_DECIDE, MAY_START])
+def ask(user: GetUserDep, url: Said, session: SessionDep) -> Response:
+    """Have a source asked now, in a run of the DAG; one that was given up is tried again.
+
+    A run that waits already does for both.
+    """
+    runs.ask_feed(url)
+    if not DagRun.find(dag_id=DAG, state=DagRunState.QUEUED, session=session):
+        by = user.get_name()
+        trigger_dag(DAG, triggered_by=DagRunTriggeredByType.UI, triggering_user_name=by)
+    return RedirectResponse(_link("source", url=url, done="asked"), status_code=303)
 
 
 class NewsdeskPlugin(AirflowPlugin):

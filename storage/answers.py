@@ -137,8 +137,11 @@ class Answers(ABC):
             "related": self._rows(related.order_by(s.number)),
         }
 
-    def reasons(self, most: int) -> dict[str, list[str]]:
-        """Return the reasons of each feed's latest entries with a verdict, `most` of each."""
+    def reasons(self, most: int, only: str = "") -> dict[str, list[str]]:
+        """Return the reasons of each feed's latest entries with a verdict, `most` of each.
+
+        Or of the `only` one with that URL.
+        """
         e, v, f = schema.entry.c, schema.verdict.c, schema.feed.c
         of_one = select(v.reason).join_from(schema.entry, schema.verdict)
         of_one = (
@@ -148,7 +151,7 @@ class Answers(ABC):
         )
         found: dict[str, list[str]] = {}
         with self._read() as connection:  # feed by feed: the index gives each its latest
-            for url in connection.scalars(select(f.url).where(f.listed)).all():
+            for url in [only] if only else connection.scalars(select(f.url).where(f.listed)).all():
                 found[url] = list(connection.scalars(of_one, {"of": url}))
         return found
 

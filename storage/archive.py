@@ -110,10 +110,6 @@ class Archive:
         except OSError as error:
             raise Lost(f"{path} cannot be read: {error.strerror}") from error
 
-    def size(self) -> int:
-        """Return what the archive takes on disk."""
-        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
-
     @property
     def scratch(self) -> Path:
         """Where to put a file for as long as it is being read."""

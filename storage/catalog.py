@@ -45,7 +45,7 @@ from storage import intake, leases, schema, search, sketches
 from storage.answers import DECIDED, FETCHED, LOST, NEW, REFETCHED, last_fetch
 from storage.errors import StorageError
 from storage.intake import Taken
-from storage.lists import Lists
+from storage.lists import Lists, pages_after
 from storage.model import (
     Decision,
     Entry,
@@ -72,6 +72,7 @@ FARTHEST = timedelta(days=3)  # no page waits so long: see ingest.fetch.LONGEST_
 _LOCK = 0x6E657773  # "news": the one advisory lock that admissions and upgrades share
 LEARNT = 16  # pages whose lines are remembered of each site; half of them is no chance
 OPEN = ("review", "out_of_range")  # verdicts that a person, or a backfill, may yet change
+LATE = 1000  # fetches; more than workers write before one that began earlier has committed
 PAST = 30  # polls remembered of each feed: as many as rss-fetcher keeps
 
 
@@ -346,6 +347,19 @@ class Catalog(Lists, Slices):
                     self._add(connection, schema.feed, [said])
                 elif known[feed.url] != known[feed.url] | said:
                     connection.execute(update(schema.feed).where(url == feed.url).values(said))
+
+    def disabled(self) -> dict[str, tuple[str, datetime]]:
+        """Return the feeds that a person disabled: who, and when."""
+        c = schema.feed.c
+        query = select(c.url, c.disabled_by, c.disabled_at).where(c.disabled_by.is_not(None))
+        with self._read() as connection:
+            return {url: (by, at) for url, by, at in connection.execute(query)}
+
+    def disable(self, url: str, by: str | None, at: datetime) -> None:
+        """Have a feed asked no more, whatever the feeds file says; by nobody: asked again."""
+        said = {"at": url, "disabled_by": by, "disabled_at": at if by else None}
+        with self._write() as connection:
+            connection.execute(_SET_FEED, said)
 
     def feed_states(self) -> dict[str, FeedState]:
         """Return what we remember of each feed that is in the feeds file, by URL."""
@@ -644,6 +658,7 @@ class Catalog(Lists, Slices):
         c = schema.verdict.c
         late = update(schema.verdict).where(c.reason == "review", c.at < since)
         with self._write() as connection:
+            self._lock(connection)
             done = connection.execute(
                 late.values(reason="expired", evidence="undecided: " + c.evidence, at=now)
             )
@@ -712,9 +727,13 @@ class Catalog(Lists, Slices):
             with self._read() as connection:
                 return connection.scalar(select(c.value).where(c.key == "corpus")) or ""
         with self._write() as connection:
-            self._add(connection, schema.meta, [{"key": "corpus", "value": new}])
-            connection.execute(update(schema.meta).where(c.key == "corpus").values(value=new))
+            self._note(connection, "corpus", new)
         return new
+
+    def _note(self, connection: Connection, key: str, value: str) -> None:
+        c = schema.meta.c
+        self._add(connection, schema.meta, [{"key": key, "value": value}])
+        connection.execute(update(schema.meta).where(c.key == key).values(value=value))
 
     # decisions of people
 
@@ -840,6 +859,7 @@ class Catalog(Lists, Slices):
             gone = dict.fromkeys(("file", "offset", "length"))
             rest = update(schema.fetch).where(f.file == file)
             connection.execute(rest.values(**gone, pruned=now))
+            self._note(connection, "archive", "0 0")  # weighed anew at the end of the run
         return True
 
     def forget_runs(self, before: datetime) -> int:
@@ -876,6 +896,15 @@ class Catalog(Lists, Slices):
                 .where(schema.run.c.id == number)
                 .values(ended=now, counts=dict(counts), failed=failed, alerts=dict(alerts or {}))
             )
+            self._weigh(connection)
+
+    def _weigh(self, connection: Connection) -> None:
+        """Add up the pages had since this was last done, but for those of workers not done yet."""
+        last, pages = self._weighed(connection)
+        upto = (connection.scalar(select(func.max(schema.fetch.c.id))) or 0) - LATE
+        if upto > last:
+            pages += connection.scalar(pages_after(last).where(schema.fetch.c.id <= upto)) or 0
+            self._note(connection, "archive", f"{upto} {pages}")
 
 
 class Admission:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
-from storage import search, sketches
+from storage import search, sketches, tally
 from storage.errors import StorageError
 from storage.model import Timing, columns
 
@@ -97,6 +97,8 @@ feed = Table(
     Column("nation", String, nullable=False, default=""),
     Column("kind", String, nullable=False, default=""),
     Column("enabled", Boolean, nullable=False, default=True),
+    Column("disabled_by", String),  # a person, not by the feeds file
+    Column("disabled_at", Moment),
     Column("listed", Boolean, nullable=False, default=True),  # still in the feeds file
     Column("address", String),
     Column("moved_to", String),
@@ -219,6 +221,7 @@ slice = Table(
     Column("leased", Moment),  # until then
     Column("ended", Moment),
     Index("slice_by_source", "source", "since"),
+    Index("slice_by_day", "since", "until", "state", "source"),
 )
 
 # Which entries a slice gave, within its margin.
@@ -278,8 +281,8 @@ verdict = Table(
     Column("topic", String, nullable=False, default=""),  # digest of the topic file
     Column("canonical", String, nullable=False, default="", index=True),
     Column("published", Date),  # the day by which it was judged
-    Index("verdict_by_reason", "reason", "entry"),
-    Index("verdict_by_day", "at", "reason"),
+    Index("verdict_by_reason", "reason", "at", "entry"),
+    Index("verdict_by_day", "at", "entry", "reason", "run"),
 )
 
 # What people said of verdicts; rows are added and never changed.
@@ -324,7 +327,7 @@ _HELD = story.c.pending.is_not(None) | story.c.withdrawn.is_not(None)
 Index("story_held", story.c.number, sqlite_where=_HELD, postgresql_where=_HELD)
 _THERE = story.c.withdrawn.is_(None)
 Index(
-    "story_by_day", story.c.published, story.c.entry,
+    "story_by_day", story.c.published, story.c.number,
     sqlite_where=_THERE, postgresql_where=_THERE,
 )  # fmt: skip
 
@@ -372,6 +375,7 @@ run = Table(
 
 sketches.define(METADATA)
 search.define(METADATA)
+tally.define(METADATA)
 
 
 def _add(connection: Connection, *new: Column[Any]) -> None:
@@ -390,6 +394,14 @@ def _to_two(connection: Connection) -> None:
     _add(connection, verdict.c.run, run.c.occasion)
     for index in run.indexes:
         index.create(connection)
+    _add(connection, feed.c.disabled_by, feed.c.disabled_at)
+    tally.add(connection)
+    anew = ("verdict_by_reason", "verdict_by_day", "story_by_day")
+    for index in (*verdict.indexes, *story.indexes, *slice.indexes):
+        if index.name in anew:
+            connection.exec_driver_sql(f"DROP INDEX {index.name}")
+        if index.name in (*anew, "slice_by_day"):
+            index.create(connection)
 
 
 # Version -> what brings a catalog from the version before to it. An upgrade only adds what those

@@ -18,6 +18,7 @@ _S, _F, _E, _V = schema.slice.c, schema.found.c, schema.entry.c, schema.verdict.
 _FOUND = select(func.count()).where(_F.slice == _S.id).scalar_subquery().label("found")
 _KEPT = [_S[field.name] for field in fields(Slice) if field.name != "found"]
 _SLICE = select(*_KEPT, _FOUND)
+_SHOWN = _S.state != SPLIT
 _WAITING = select(_E.id, _E.url).where(
     _E.url.in_(bindparam("urls", expanding=True)), _E.state == bindparam("state")
 )
@@ -75,6 +76,34 @@ class Slices(Answers):
         query = _SLICE.where(_S.source.in_(list(sources)), _S.since < until, _S.until > since)
         with self._read() as connection:
             return _read(connection, query.order_by(_S.source, _S.since, _S.id))
+
+    def calendar(self, sources: Iterable[str] | None = None) -> list[tuple[date, date, str, int]]:
+        """Return how many slices of these days, half open, are in which state.
+
+        Without split ones, and those of no days in particular, as of a file that was scanned.
+        """
+        days = (_S.since, _S.until, _S.state)
+        query = select(*days, func.count()).where(_SHOWN, _S.since > date.min).group_by(*days)
+        query = query if sources is None else query.where(_S.source.in_(list(sources)))
+        with self._read() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    def list_slices(
+        self,
+        *,
+        since: date = date.min,
+        until: date = date.max,
+        sources: Iterable[str] | None = None,
+        state: str = "",
+        before: int | None = None,
+        most: int = 30,
+    ) -> list[dict[str, Any]]:
+        """Return slices with a day in that window, the last first; `before` is an id."""
+        query = select(schema.slice).where(_SHOWN, _S.since < until, _S.until > since)
+        query = query if sources is None else query.where(_S.source.in_(list(sources)))
+        query = query.where(_S.state == state) if state else query
+        query = query if before is None else query.where(_S.id < before)
+        return self._rows(query.order_by(_S.id.desc()).limit(most))
 
     def take_slice(self, number: int, holder: str, now: datetime, leased: datetime) -> Slice | None:
         """Take a slice that is planned, or whose lease is over; None where it is neither."""

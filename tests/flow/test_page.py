@@ -8,6 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from configparser import RawConfigParser
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,15 +25,18 @@ from ingest.fetch import fetch
 from ingest.sift import sift
 from scripts import local_airflow
 from scripts.local_airflow import ROOT
+from storage.model import Slice
 from tests.flow.test_dag import JOINED, PLAYED, page
 from tests.home import Home, rss
 from tests.newssite import NewsSite
 
+LOOKS = ((1200, "light"), (390, "dark"), (1200, "dark"), (390, "light"))
 CHROMIUM = "/usr/bin/chromium"
 PASSWORDS = {"admin": "let me in", "viewer": "let me look"}
 MORE = "<p>The union said it had not been asked, and will meet the council in <b>June</b>.</p>"
 HOSTILE = 'Fair <script>alert(1)</script> & "quotes" \'; NHS and social care stalls'
-UNSURE = ("Council sets out its budget", "Bridge to open in May", "School wins a prize")
+LONG = "Ysgol yn ennill gwobr: llanfairpwllgwyngyllgogerychwyrndrobwllllantysiliogogogoch " * 3
+UNSURE = ("Council sets out its budget", "Bridge to open in May", LONG.strip())
 LEAD = "<p>Money for roads, parks and integrated health and social care was agreed: {}.</p>"
 
 
@@ -100,10 +105,22 @@ def fill(folder: Path, site: NewsSite) -> Home:
     with home.desk() as desk:
         discover(desk)
         fetch(desk)
-        sift(desk)
+        run = desk.catalog.begin_run("sift", desk.now(), "poll/by hand")
+        desk.catalog.end_run(run, desk.now(), sift(desk), None, {"texts_shrunk": "by half"})
+        desk.catalog.plan(desk.feeds[0].url, lambda _: slices(desk.feeds[0].url))
     with feeds.open("a") as file:  # not asked yet
         file.write(f'[[feed]]\nurl = "{site.url("/new")}"\ntitle = "The Newest"\n')
     return home
+
+
+def slices(source: str) -> list[Slice]:
+    months = [date(2019 + n // 12, n % 12 + 1, 1) for n in range(28)]
+    states = ("done", "partial", "planned")
+    return [
+        Slice(source=source, way="paged", since=first, until=first + timedelta(days=28),
+              state=states[min(n // 12, 2)], reason="capped: 100 a page" if n // 12 == 1 else "")
+        for n, first in enumerate(months)
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +161,12 @@ import json
 from plugins.newsdesk import app
 print(json.dumps([(route.path, sorted(route.methods)) for route in app.routes]))
 """
-ASKED = {"/source": "?url=SOURCE", "/story": "?number=0", "/entry": "?id=1"}
+ASKED = {
+    "/source": "?url=SOURCE",
+    "/story": "?number=0",
+    "/entry": "?id=1",
+    "/run": "?occasion=poll/by+hand",
+}
 
 
 def reasons(home: Home) -> dict[str, str]:
@@ -204,95 +226,193 @@ def site_of(home: Home, name: str) -> str:
     ],
 )
 def test_no_other_site_can_have_somebodys_browser_decide(
-    airflow: Page, home: Home, headers: dict[str, str]
+    airflow: Page, home: Home, routes: list[tuple[str, str]], headers: dict[str, str]
 ) -> None:
     told = {name: value.replace("PORT", str(airflow.port)) for name, value in headers.items()}
-    before = reasons(home)
+    before, token = reasons(home), airflow.token("admin")
+    form = {"url": site_of(home, "unsure0"), "entry": 1, "what": "accept"}
+    deciding = [path for method, path in routes if method == "POST"]
 
-    status, _, _ = airflow.send(
-        "POST", "/decide", {"url": site_of(home, "unsure0"), "entry": 1, "what": "accept"},
-        Cookie=f"_token={airflow.token('admin')}", **told,
-    )  # fmt: skip
+    said = [
+        airflow.send("POST", path, form, Cookie=f"_token={token}", **told)[0] for path in deciding
+    ]
 
-    assert status == 403
+    assert said == [403] * len(deciding)
+    assert {"/decide", "/ask", "/disable", "/enable"} == set(deciding)
     assert reasons(home) == before
 
 
-def test_a_person_reads_and_decides(airflow: Page, home: Home) -> None:
-    before = reasons(home)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-proxy-server"])
-        tab = browser.new_page()
-        complaints: list[str] = []
-        tab.on("console", lambda said: complaints.extend(complaint(said)))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-
-        # log in; the page stands in Airflow's menu
-        tab.goto(airflow.address)
-        tab.fill("input[name=username]", "admin")
-        tab.fill("input[name=password]", PASSWORDS["admin"])
-        tab.click("button[type=submit]")
-        tab.get_by_role("link", name="Newsdesk").click()
-        frame = tab.frame_locator("iframe")
-        frame.get_by_role("heading", name="Overview").wait_for()
-        frame.get_by_role("link", name="Stories").click()
-        complaints.clear()  # what Airflow's own pages say is not ours to mend
-
-        # find a story, then why another was refused
-        frame.get_by_label("words").fill("pool budgets")
-        frame.get_by_role("button", name="Search").click()
-        frame.get_by_role("link", name="Council and health board").click()
-        frame.locator("mark", has_text="single budget").wait_for()
-        frame.get_by_role("heading", name="Copies elsewhere").wait_for()
-        frame.get_by_role("link", name="Refused").click()
-        frame.get_by_role("link", name="A draw in the league").click()
-        frame.get_by_text("strays to").first.wait_for()
-
-        # decide two reviews by a key each
-        tab.goto(f"{airflow.address}/newsdesk/review")
-        for key in "ar":
-            address = tab.url
-            tab.keyboard.press(key)
-            tab.wait_for_url(lambda url, old=address: url != old)
-            tab.locator(".text, main > p").first.wait_for()
-
-        # every page, light and dark, wide and narrow
-        for path in (
-            "./",
-            "sources",
-            "stories",
-            "refused",
-            "review",
-            "story?number=0",
-            "entry?id=1",
-        ):
-            for size, scheme in ((1200, "light"), (390, "dark")):
-                tab.set_viewport_size({"width": size, "height": 844})
-                tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-                tab.goto(f"{airflow.address}/newsdesk/{path}")
-                assert serious(tab) == [], path
-                assert not tab.evaluate("document.documentElement.scrollWidth > innerWidth"), path
-        browser.close()
-
-    changed = {url: why for url, why in reasons(home).items() if why != before[url]}
-    assert sorted(changed.values()) == ["kept", "refused"]
-    assert complaints == []
-
-
-def test_a_source_is_asked_now_by_a_run_of_the_dag(airflow: Page, home: Home) -> None:
-    form, bearer = {"url": source(home)}, f"Bearer {airflow.token('admin')}"
+def test_a_source_is_asked_now_by_one_run_of_the_dag(airflow: Page, home: Home) -> None:
+    bearer = f"Bearer {airflow.token('admin')}"
     airflow._wait("the DAG", lambda: airflow._has_read("poll"))
+    form, headers = {"url": source(home)}, {"Authorization": bearer, "Origin": airflow.address}
 
-    status, _, _ = airflow.send("POST", "/ask", form, Authorization=bearer, Origin=airflow.address)
+    answers = [airflow.send("POST", "/ask", form, **headers) for _ in range(2)]
+    status, shown, _ = airflow.send("GET", f"/{answers[0][2]['location']}", **headers)
 
     (run,) = airflow.ask("GET", "/api/v2/dags/poll/dagRuns")["dag_runs"]
-    assert (status, run["triggering_user_name"]) == (303, "admin")
+    assert ([one[0] for one in answers], run["triggering_user_name"]) == ([303, 303], "admin")
+    assert (status, "the DAG poll is paused" in shown) == (200, True)
     with home.desk() as desk:
         assert desk.catalog.feed_states()[source(home)].next_poll is None
 
 
+def test_a_person_disables_a_source_and_enables_it(airflow: Page, home: Home) -> None:
+    bearer = f"Bearer {airflow.token('admin')}"
+    form, headers = {"url": source(home)}, {"Authorization": bearer, "Origin": airflow.address}
+
+    done, _, _ = airflow.send("POST", "/disable", form, **headers)
+    _, shown, _ = airflow.send("GET", f"/source?url={source(home)}", **headers)
+    asked, told, _ = airflow.send("POST", "/ask", form, **headers)
+    with home.desk() as desk:
+        disabled = desk.feeds[0]
+    undone, _, _ = airflow.send("POST", "/enable", form, **headers)
+
+    assert (done, asked, undone) == (303, 409, 303)
+    assert "disabled by admin" in shown
+    assert "enable it first" in told
+    assert not disabled.enabled
+    with home.desk() as desk:
+        assert desk.feeds[0].enabled
+
+
+@dataclass
+class Person:
+    """Somebody at a browser, who is logged in; what our pages complain of is noted."""
+
+    tab: Tab
+    address: str
+    complaints: list[str]
+
+    def shot(self, name: str) -> None:
+        """Keep a picture where SHOTS names a folder for them."""
+        if folder := os.environ.get("SHOTS"):
+            self.tab.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.fixture
+def person(airflow: Page) -> Iterator[Person]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("chromium is not installed; .ci/run installs it")
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox", "--no-proxy-server"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        tab = browser.new_page(viewport={"width": 1200, "height": 844})
+        tab.set_default_timeout(60_000)
+        complaints: list[str] = []
+        tab.on("console", lambda said: complaints.extend(complaint(said)))
+        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        tab.goto(airflow.address)
+        tab.fill("input[name=username]", "admin")
+        tab.fill("input[name=password]", PASSWORDS["admin"])
+        tab.click("button[type=submit]")
+        tab.get_by_role("link", name="Newsdesk").wait_for()
+        complaints.clear()  # what Airflow's own pages say is not ours to mend
+        yield Person(tab, airflow.address, complaints)
+        browser.close()
+
+
+def test_a_person_reads_decides_and_starts_a_backfill(
+    airflow: Page, home: Home, person: Person
+) -> None:
+    before, tab = reasons(home), person.tab
+
+    # the page stands in Airflow's menu
+    tab.get_by_role("link", name="Newsdesk").click()
+    frame = tab.frame_locator("iframe")
+    frame.get_by_role("heading", name="Overview").wait_for()
+    person.shot("in-airflow")
+
+    # find a story, then why another was refused
+    frame.get_by_role("link", name="Stories").click()
+    frame.get_by_label("words").fill("pool budgets")
+    frame.get_by_role("button", name="Search").click()
+    frame.get_by_role("link", name="Council and health board").click()
+    frame.locator("mark", has_text="single budget").wait_for()
+    frame.get_by_role("link", name="Council and health board").click()  # the copy elsewhere
+    frame.get_by_role("heading", name="Where they differ").wait_for()
+    frame.get_by_role("link", name="Refused").click()
+    frame.get_by_role("link", name="A draw in the league").click()
+    frame.get_by_text("strays to").first.wait_for()
+
+    # decide two reviews by a key each
+    tab.goto(f"{person.address}/newsdesk/review")
+    for key, said in (("a", "is now: kept"), ("r", "is now: refused")):
+        tab.keyboard.press(key)
+        tab.get_by_text(said).wait_for()
+        tab.wait_for_load_state()  # with the script that hears the next key
+    assert person.complaints == []
+
+    # start a backfill
+    airflow._wait("the DAG", lambda: airflow._has_read("sweep"))
+    tab.goto(f"{person.address}/dags/sweep")
+    tab.get_by_role("button", name="Trigger").first.click()
+    tab.get_by_text("Backfill", exact=True).first.click()
+    for day in ("2024/03/06", "2024/03/07"):
+        tab.get_by_text("Select date and time").first.click()
+        tab.get_by_placeholder("YYYY/MM/DD").fill(day)
+        tab.get_by_placeholder("YYYY/MM/DD").press("Tab")
+        tab.get_by_placeholder("HH:mm").fill("00:00")
+        tab.get_by_placeholder("HH:mm").press("Tab")
+        tab.get_by_placeholder("HH:mm").press("Escape")
+    tab.get_by_text("2 runs will be triggered.").wait_for()
+    tab.get_by_role("button", name="Run Backfill").click()
+    tab.get_by_text("Backfill in progress").wait_for()
+
+    changed = {url: why for url, why in reasons(home).items() if why != before[url]}
+    assert sorted(changed.values()) == ["kept", "refused"]
+    (begun,) = airflow.ask("GET", "/api/v2/backfills?dag_id=sweep")["backfills"]
+    assert begun["from_date"].startswith("2024-03-06")
+
+
+def test_every_page_is_readable_light_and_dark_wide_and_narrow(
+    home: Home, person: Person, routes: list[tuple[str, str]]
+) -> None:
+    shown = [path for method, path in routes if method == "GET" and not path.endswith(".css")]
+    shown += ["/?since=2026-02-20&until=2026-03-05", "/?since=2016-01-01", "/stories?q=nothing"]
+    shown += ["/story?number=99999", "/slices?month=2020-02"]
+    for path in shown:
+        for size, scheme in LOOKS if os.environ.get("SHOTS") else LOOKS[:2]:
+            person.tab.set_viewport_size({"width": size, "height": 844})
+            person.tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            person.tab.goto(f"{person.address}/newsdesk{path.replace('SOURCE', source(home))}")
+            assert serious(person.tab) == [], path
+            assert not person.tab.evaluate("document.documentElement.scrollWidth > innerWidth"), (
+                path
+            )
+            person.shot(f"{re.sub('[^a-z0-9]+', '-', path)[:30]}-{size}-{scheme}")
+    assert [one for one in person.complaints if "404" not in one] == []  # the one that was meant
+
+
+def test_all_of_a_page_is_reached_by_keyboard(home: Home, person: Person) -> None:
+    for path in ("/", "/sources", f"/source?url={source(home)}", "/entry?id=1", "/review"):
+        person.tab.goto(f"{person.address}/newsdesk{path}")
+        wanted = person.tab.evaluate(f"{REACHED}.length")
+        reached = set()
+        for _ in range(wanted + 40):  # a date has more than one stop
+            person.tab.keyboard.press("Tab")
+            reached.add(person.tab.evaluate(WHERE))
+            if len(reached - {-1}) == wanted:
+                break
+        assert len(reached - {-1}) == wanted, path
+    person.tab.goto(f"{person.address}/newsdesk/")
+    person.tab.keyboard.press("Tab")
+    person.tab.keyboard.press("Enter")
+    assert person.tab.url.endswith("#main")
+
+
+REACHED = """[...document.querySelectorAll(
+  'a[href], button, input:not([type=hidden]), select, summary, [tabindex="0"]'
+)].filter((one) => one.checkVisibility())"""
+WHERE = f"""(() => {{
+  const one = document.activeElement;
+  return getComputedStyle(one).outlineStyle === "none" ? -1 : {REACHED}.indexOf(one);
+}})()"""
+
+
 def complaint(said: ConsoleMessage) -> list[str]:
-    return [said.text] if said.type == "error" else []  # Airflow's frame warns of itself
+    ours = "/newsdesk" in said.location["url"]  # Airflow's pages complain of themselves
+    return [f"{said.location['url']}: {said.text}"] if said.type == "error" and ours else []
 
 
 def serious(tab: Tab) -> list[str]:

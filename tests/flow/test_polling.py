@@ -418,6 +418,25 @@ def test_a_feed_that_is_gone_is_asked_no_more_until_a_person_says_so(world: Worl
     assert again["new"] == 1
 
 
+def test_a_feed_that_a_person_disabled_is_asked_no_more_whatever_the_file_says(
+    world: World,
+) -> None:
+    world.home.newsdesk("feeds", "disable", world.url, "--by", "Ada")
+    world.home.feeds.write_text(world.home.feeds.read_text() + 'note = "read again"\n')
+
+    counts = world.poll()
+    told = world.home.newsdesk("feeds", "why", world.url)
+    twice = world.home.told("feeds", "disable", world.url)
+    world.home.newsdesk("feeds", "enable", world.url)
+
+    assert counts["feeds"] == 0
+    assert told["reason"].startswith("disabled by Ada on ")
+    assert "`newsdesk feeds enable` undoes it" in told["reason"]
+    assert told["next_poll"] is None
+    assert (twice[0], "disabled already" in twice[2]) == (2, True)
+    assert world.poll()["feeds"] == 1
+
+
 def test_a_restart_never_polls_early_and_a_clock_set_back_never_stops_a_feed(world: World) -> None:
     world.show(DAY)
     counts = [world.poll()["feeds"] for _ in range(3)]

@@ -44,10 +44,10 @@ def test_what_came_in_on_some_days_is_told(home: Home) -> None:
         told = overview(desk, NOON.date(), NOON.date())
         before = overview(desk, NOON.date() - timedelta(days=3), NOON.date() - timedelta(days=1))
 
-    assert told["days"] == {NOON.date(): {"scotland": 1}}
+    assert (told["unit"], told["bars"]) == ("day", {NOON.date(): {"scotland": 1}})
     assert (told["judged"], told["had"], told["kept"]) == (8, 7, 1)
     assert told["reasons"][0] == ("kept", 1)
-    assert (before["judged"], before["days"]) == (0, {})
+    assert (before["judged"], [*before["bars"].values()]) == (0, [{}] * 3)
 
 
 def test_stories_and_refusals_are_listed(home: Home) -> None:

@@ -1,4 +1,4 @@
-"""History under a real Airflow: a backfill over past dates, by command and by its form."""
+"""History under a real Airflow: a backfill over past dates; test_page starts one by its form."""
 
 import os
 import re
@@ -10,7 +10,6 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
 
 from ingest.sources import WAYS
 from storage.archive import Archive
@@ -23,7 +22,6 @@ from tests.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, LAST = date(2024, 2, 20), date(2024, 3, 8)  # of the site's posts, one each day
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 @dataclass(frozen=True)
@@ -103,40 +101,6 @@ def test_a_backfill_over_fourteen_days_brings_each_day_s_stories_once(desk: Desk
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_person_starts_a_backfill_from_its_form(desk: Desk) -> None:
-    if not CHROMIUM.exists():
-        pytest.skip("chromium is not installed; .ci/run installs it")
-    before = desk.corpus()
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--no-proxy-server"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        page = browser.new_page(viewport={"width": 1280, "height": 1600})
-        log_in(page, desk.airflow)
-
-        page.goto(f"{desk.airflow.address}/dags/sweep")
-        page.get_by_role("button", name="Trigger").first.click()
-        page.get_by_text("Backfill", exact=True).first.click()
-        for day in ("2024/03/06", "2024/03/07"):
-            page.get_by_text("Select date and time").first.click()
-            page.get_by_placeholder("YYYY/MM/DD").fill(day)
-            page.get_by_placeholder("YYYY/MM/DD").press("Tab")
-            page.get_by_placeholder("HH:mm").fill("00:00")
-            page.get_by_placeholder("HH:mm").press("Tab")
-            page.get_by_placeholder("HH:mm").press("Escape")
-        expect(page.get_by_text("2 runs will be triggered.")).to_be_visible(timeout=30_000)
-        shot(page, "backfill-form")
-        page.get_by_role("button", name="Run Backfill").click()
-        expect(page.get_by_text("Backfill in progress")).to_be_visible(timeout=60_000)
-        shot(page, "backfill-begun")
-        browser.close()
-    states = desk.ended(16)
-
-    assert states == ["success"] * 16
-    assert set(desk.corpus()) - set(before) == set(desk.titles("2024-03-06", "2024-03-08"))
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_scan_reads_each_file_in_a_task_of_its_own(desk: Desk, tmp_path: Path) -> None:
     before, files, titles = desk.corpus(), [], []
@@ -166,20 +130,6 @@ def test_a_scan_reads_each_file_in_a_task_of_its_own(desk: Desk, tmp_path: Path)
     assert [t["state"] for t in tasks if t["task_id"] == "read"] == ["success"] * 2
     assert desk.airflow.ask("GET", ended)["state"] == "success"
     assert set(desk.corpus()) - set(before) == set(titles)
-
-
-def log_in(page: Page, airflow: Airflow) -> None:
-    page.goto(airflow.address)
-    page.locator("[name=username]").fill("admin")
-    page.locator("[name=password]").fill(airflow.password)
-    page.locator("button[type=submit]").click()
-    expect(page.get_by_test_id("nav-dags-link")).to_be_visible(timeout=60_000)
-
-
-def shot(page: Page, name: str) -> None:
-    if folder := os.environ.get("SHOTS"):
-        page.wait_for_timeout(1500)
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def test_the_form_offers_every_way_into_the_past() -> None:
