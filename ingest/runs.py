@@ -73,7 +73,7 @@ def _recorded(
         began, counts, alerts = desk.now(), dict[str, int](), dict[str, str]()
         number = desk.catalog.begin_run(verb, began, OCCASION.get())
         try:
-            before = desk.catalog.feed_states()
+            before = desk.catalog.feed_states() if verb == "discover" else {}  # else of no use
             counts = run(desk, *args, **kwargs)
             found = report.alerts(desk, verb, counts, before, began)
             alerts = {one.name: one.evidence for one in found}
