@@ -41,7 +41,9 @@ def main() -> int:
         with Airflow(Path("state/airflow"), os.environ) as airflow:
             airflow.unpause("poll")
             login = {"Airflow": airflow.address, "login": f"admin / {airflow.password}"}
-            shown = {"corpus": str(Path(settings.corpus).absolute()), "logs": str(airflow.home)}
+            where = settings.corpus
+            corpus = where if "://" in where else str(Path(where).absolute())
+            shown = {"corpus": corpus, "logs": str(airflow.home)}
             print(box(login | shown), flush=True)
             print("The first poll is under way. Ctrl-C stops everything.", flush=True)
             while True:

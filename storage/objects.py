@@ -4,6 +4,7 @@ What is put there is put whole, by one request that the store refuses where an o
 name already, and never changed. Listings are never remembered, because others write, too.
 """
 
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -194,4 +195,4 @@ class ObjectArchive(Archive):
     @property
     def scratch(self) -> Path:
         """Where to put a file for as long as it is being read."""
-        return Path(tempfile.gettempdir()) / "newsdesk"
+        return Path(tempfile.gettempdir()) / f"newsdesk-{os.getuid()}"
