@@ -177,11 +177,12 @@ class ObjectArchive(Archive):
         return self._objects.get(place.file, place.offset, place.offset + place.length)
 
     def files(self) -> list[tuple[str, int, datetime]]:
-        """Return name, bytes and time of every object."""
+        """Return name, bytes and time of every object that `add` made."""
         found = []
         for name, size in sorted(self._objects.sizes("newsdesk-").items()):
-            made = datetime.strptime(name.split("-")[1], STAMP).replace(tzinfo=UTC)
-            found.append((name, size, made))
+            with suppress(ValueError):  # none of ours
+                made = datetime.strptime(name.split("-")[1], STAMP).replace(tzinfo=UTC)
+                found.append((name, size, made))
         return found
 
     def is_free(self, file: str) -> bool:
