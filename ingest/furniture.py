@@ -84,7 +84,8 @@ def marks(page: str) -> bytes:
     for tag in ("script", "style"):
         first, *others = page.split(f"<{tag}")
         page = first + "".join(one.partition(f"</{tag}")[2] for one in others)
-    lines = {" ".join(line.split()) for line in _TAG.split(_INLINE.sub("", page))}
+    pieces = {piece.strip() for piece in _TAG.split(_INLINE.sub("", page))}
+    lines = {" ".join(piece.split()) for piece in pieces}
     told = sorted({_mark(line) for line in lines if len(line) < 300})[:MAX_MARKS]
     return struct.pack(f"<{len(told) + 1}I", crc32(title.strip().encode(errors="replace")), *told)
 

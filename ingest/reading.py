@@ -22,6 +22,7 @@ from storage.errors import FormatError
 from storage.model import Fingerprint, Story
 
 NOTHING = Story(title="", text="")
+WORDLESS = "no word of the topic on the page"
 SMALL = 40_000  # bytes; a smaller page may be a wall, and is cheap to read
 
 
@@ -51,6 +52,11 @@ def _topic(path: Path) -> Topic:
     return topics.load(path)
 
 
+def is_wordless(topic: Topic, content: bytes) -> bool:
+    """Tell whether a page, that is not small, holds no word of the topic."""
+    return len(content) > SMALL and not prefilter(topic, content)
+
+
 def passed_over(topic: Topic, content: bytes, content_type: str, title: str) -> str:
     """Return why no story in a page could be on the topic; empty when one could, or in doubt.
 
@@ -59,8 +65,8 @@ def passed_over(topic: Topic, content: bytes, content_type: str, title: str) -> 
     """
     if len(content) <= SMALL:
         return ""
-    if not prefilter(topic, content):
-        return "no word of the topic on the page"
+    if is_wordless(topic, content):
+        return WORDLESS
     text = decoded(content[: 4 * MAX_CHARS], content_type)[:MAX_CHARS]
     most = ceiling(topic, f"{title}\n{told(text)}")
     low = topic.review[0]

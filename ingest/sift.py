@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -22,7 +22,7 @@ from ingest.fingerprint import fingerprint
 from ingest.furniture import recurring
 from ingest.health import BROKEN
 from ingest.likeness import Kin, kin, likeness
-from ingest.reading import Reading, Sheet
+from ingest.reading import WORDLESS, Reading, Sheet, is_wordless
 from ingest.score import VERSION, TopicScore
 from ingest.urls import host_of
 from ingest.web.client import redacted
@@ -83,9 +83,11 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
 
 def _verdicts(desk: Desk, total: int) -> Iterator[Verdict]:
     pages: deque[tuple[Waiting, Page]] = deque()
-    for reading in desk.readers.map(_sheets(desk, _held(desk, total), pages)):
+    passed = list[Verdict]()
+    for reading in desk.readers.map(_sheets(desk, _held(desk, total), pages, passed)):
         waiting, page = pages.popleft()
         yield _settle_one(desk, waiting, page, reading)
+    yield from passed
 
 
 def _held(desk: Desk, most: int) -> Iterator[Waiting]:
@@ -99,17 +101,45 @@ def _held(desk: Desk, most: int) -> Iterator[Waiting]:
 
 
 def _sheets(
-    desk: Desk, entries: Iterable[Waiting], pages: "deque[tuple[Waiting, Page]]"
+    desk: Desk,
+    entries: Iterable[Waiting],
+    pages: "deque[tuple[Waiting, Page]]",
+    passed: list[Verdict],
 ) -> Iterator[tuple[Sheet]]:
-    """Yield one sheet a page, and note which page it is of."""
+    """Yield one sheet a page, and note which page it is of; settle those without a word."""
+    wordless = list[Waiting]()
     for waiting, page in shelved(desk, entries):
         if isinstance(page, Lost):  # fetch it anew: a page lost is not a story lost
             assert waiting.place
             desk.catalog.lost(waiting.id, desk.now(), str(page), waiting.place)
             log.warning("page_lost", url=redacted(waiting.entry.url), detail=str(page))
             continue
+        if is_wordless(desk.topic, page.content):
+            wordless.append(waiting)
+            if len(wordless) == FEW:
+                passed += _pass_over(desk, wordless)
+                wordless.clear()
+            continue
         pages.append((waiting, page))
         yield (sheet_of(desk, waiting, page),)
+    passed += _pass_over(desk, wordless)
+
+
+def _pass_over(desk: Desk, wordless: Sequence[Waiting]) -> list[Verdict]:
+    """Give a few pages without a word of the topic their verdict, in one transaction."""
+    verdict, now = Verdict("off_topic", WORDLESS), desk.now()
+    desk.catalog.decide_all(
+        [(one.id, verdict, _grounds(desk, _day(one.entry.published))) for one in wordless], now
+    )
+    for one in wordless:
+        url, title = redacted(one.entry.url), one.entry.title
+        log.info("story_dropped", url=url, title=title, reason=verdict.reason, detail=WORDLESS)
+    return [verdict] * len(wordless)
+
+
+def _grounds(desk: Desk, published: date | None) -> Judgement:
+    topic = f"{desk.topic.digest} scorer {VERSION}"
+    return Judgement(extractor=EXTRACTOR, topic=topic, published=published)
 
 
 def shelved(desk: Desk, batch: Iterable[Waiting]) -> Iterator[tuple[Waiting, Page | Lost]]:
@@ -179,15 +209,13 @@ def case_of(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> tuple
         score=reading.score,
         windows=desk.catalog.windows(waiting.id),
     )
-    grounds = Judgement(
+    grounds = replace(
+        _grounds(desk, day_of(case)),
         score=reading.score.score if reading.score else None,
         points=points(reading.score),
         removed=tuple((one.rule, one.line) for one in reading.extract.removed),
         words=reading.fingerprint.words if reading.fingerprint else None,
-        extractor=EXTRACTOR,
-        topic=f"{desk.topic.digest} scorer {VERSION}",
         canonical=reading.extract.canonical,
-        published=day_of(case),
     )
     return case, grounds
 

@@ -634,6 +634,12 @@ class Catalog(Lists, Slices):
         with self._write() as connection:
             return self._decide(connection, number, verdict, grounds, now)
 
+    def decide_all(self, verdicts: Iterable[tuple[int, Verdict, Judgement]], now: datetime) -> None:
+        """Give entries their verdicts in one transaction; those that have one keep it."""
+        with self._write() as connection:
+            for number, verdict, grounds in verdicts:
+                self._decide(connection, number, verdict, grounds, now)
+
     def _decide(
         self,
         connection: Connection,
