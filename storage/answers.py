@@ -14,7 +14,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    literal,
     or_,
     select,
 )
@@ -192,11 +191,8 @@ class Answers(ABC):
 
     def same_bytes(self, number: int) -> list[tuple[str, str]]:
         """Return URL and title of every entry whose page had the bytes that this one's has."""
-        e, f = schema.entry.c, schema.fetch.c
-        digest = select(f.sha256).where(f.id == last_fetch(literal(number))).scalar_subquery()
-        query = select(e.url, e.title).distinct().join(schema.fetch).where(f.sha256 == digest)
         with self._read() as connection:
-            return [(url, title) for url, title in connection.execute(query)]
+            return [(url, title) for url, title in connection.execute(_SAME, {"at": number})]
 
     def places(self) -> Iterator[tuple[str, Place, str]]:
         """Yield URL, place and content digest of every page that was fetched and not found lost."""
@@ -236,3 +232,9 @@ def last_fetch(entry: ColumnElement[Any]) -> ScalarSelect[Any]:
     """Return the number of the newest fetch that gave the entry a page."""
     f = schema.fetch.alias().c
     return select(func.max(f.id)).where(f.entry == entry, f.outcome == FETCHED).scalar_subquery()
+
+
+_F = schema.fetch.c  # built once: this is asked of every page that is read
+_LAST = select(_F.sha256).where(_F.id == last_fetch(bindparam("at", type_=_F.entry.type)))
+_SAME = select(schema.entry.c.url, schema.entry.c.title).distinct().join(schema.fetch)
+_SAME = _SAME.where(_F.sha256 == _LAST.scalar_subquery())

@@ -119,6 +119,19 @@ _HOLD = {
         ("sift", schema.entry.c.state == FETCHED),
     )
 }
+_ANNOUNCED = select(*(schema.entry.c[name] for name in ("state", "published", "url")))
+_ANNOUNCED = _ANNOUNCED.where(_ENTRY).with_for_update()
+_FETCH = schema.fetch.insert()
+_SET_FETCHED = update(schema.entry).where(_ENTRY)
+_SET_FETCHED = _SET_FETCHED.values(
+    state=bindparam("to"), attempts=schema.entry.c.attempts + 1, next_try=None, **_LET_GO
+)
+_IN_FEED = (
+    select(schema.content.c.html, schema.feed.c.shares)
+    .join_from(schema.content, schema.entry)
+    .outerjoin(schema.feed, schema.feed.c.url == schema.entry.c.source)
+    .where(schema.content.c.entry == bindparam("at"))
+)
 _FORGET = delete(schema.content).where(schema.content.c.entry == bindparam("at"))
 _TAKE, _GIVE, _RELATE = (t.insert() for t in (schema.story, schema.verdict, schema.related))
 _TOLD = ("title", "url", "published", "date_source", "date_text", "language")
@@ -479,14 +492,8 @@ class Catalog(Lists, Slices):
 
     def in_feed(self, number: int) -> InFeed | None:
         """Return the text that came with an undecided entry in its feed, if any did."""
-        query = (
-            select(schema.content.c.html, schema.feed.c.shares)
-            .join_from(schema.content, schema.entry)
-            .outerjoin(schema.feed, schema.feed.c.url == schema.entry.c.source)
-            .where(schema.content.c.entry == number)
-        )
         with self._read() as connection:
-            row = connection.execute(query).first()
+            row = connection.execute(_IN_FEED, {"at": number}).first()
         return InFeed(content=row.html, shares=tuple(row.shares or ())) if row else None
 
     def save_shares(self, source: str, shares: Iterable[float]) -> None:
@@ -505,46 +512,43 @@ class Catalog(Lists, Slices):
         one "fetched".
         """
         shelved = Shelved(page=page, place=place, sha256=sha256, marks=marks)
-        with self._write() as connection:
+        self._together(self._all_fetched, (number, shelved))
+
+    def _all_fetched(
+        self, connection: Connection, ones: Sequence[tuple[int, Shelved]]
+    ) -> list[None]:
+        for number, shelved in ones:
             self._fetched(connection, number, shelved)
+        return [None] * len(ones)
 
     def _fetched(self, connection: Connection, number: int, shelved: Shelved) -> None:
-        decided, page = self._state(connection, number) == DECIDED, shelved.page
-        connection.execute(
-            schema.fetch.insert().values(
-                entry=number,
-                at=page.fetched,
-                outcome=REFETCHED if decided else FETCHED,
-                status=page.status,
-                final_url=page.final_url,
-                hops=page.hops,
-                sha256=shelved.sha256,
-                **columns(shelved.place),
-            )
-        )
-        connection.execute(
-            update(schema.entry)
-            .where(schema.entry.c.id == number)
-            .values(
-                state=DECIDED if decided else FETCHED,
-                attempts=schema.entry.c.attempts + 1,
-                next_try=None,
-                **_LET_GO,
-            )
-        )
+        page, at = shelved.page, {"at": number}
+        entry = connection.execute(_ANNOUNCED, at).one()
+        decided = entry.state == DECIDED
+        fetch = {
+            "entry": number,
+            "at": page.fetched,
+            "outcome": REFETCHED if decided else FETCHED,
+            "status": page.status,
+            "final_url": page.final_url,
+            "hops": page.hops,
+            "sha256": shelved.sha256,
+        }
+        connection.execute(_FETCH, {**fetch, **columns(shelved.place)})
+        connection.execute(_SET_FETCHED, {**at, "to": DECIDED if decided else FETCHED})
         if decided:
             self._forget(connection, number)
         elif shelved.marks:
-            self._remember(connection, number, page.final_url, shelved.marks)
+            rank = f"{entry.published or ''} {entry.url}".encode()
+            self._remember(connection, page.final_url, rank, shelved.marks)
 
-    def _remember(self, connection: Connection, number: int, url: str, marks: bytes) -> None:
+    def _remember(self, connection: Connection, url: str, rank: bytes, marks: bytes) -> None:
         """Keep a page's marks while it is among its site's newest, by day and URL as announced.
 
         So what is kept depends on which pages were had, not on when, how often or in what order.
         """
-        e, host = schema.entry.c, urlsplit(url).hostname
-        day, named = connection.execute(select(e.published, e.url).where(e.id == number)).one()
-        row = {"host": host, "rank": f"{day or ''} {named}".encode(), "marks": marks}
+        host = urlsplit(url).hostname
+        row = {"host": host, "rank": rank, "marks": marks}
         self._add(connection, schema.line, [row])
         connection.execute(_PRUNE, {"at": host})
 
