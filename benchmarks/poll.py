@@ -1,13 +1,12 @@
 """How fast feeds are polled, and at what cost, beside reader (github.com/lemon24/reader).
 
-    python -m benchmarks.poll [--feeds 1000] [--rounds 2] [--workers 50]
+    python -m benchmarks.poll [--quick] [--feeds 1000] [--rounds 3] [--workers 50]
 
 An origin in a process of its own stands for 200 hosts on loopback addresses and answers after
 20 ms: a feed of 50 entries to who comes first, 304 to who brings its ETag. Each round asks every
 feed for the first time, then again, in a new process and on an empty shelf, first Newsdesk, then
 reader; there is no gap between requests. CPU is that of the asking process, imports left out;
-memory is its peak, imports included. reader is installed into state/bench, and left out with a
-word when that cannot be done. Prints one JSON object for each measurement, then the medians.
+memory is its peak, imports included. Medians of the rounds stand.
 
 This file runs under reader's Python, too: what only one of them has is imported where needed.
 """
@@ -22,14 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 HOSTS, LATENCY, ENTRIES = 200, 0.02, 50
-READER = Path("state/bench/reader")
 NAMES = ("newsdesk", "reader")
 
 
@@ -160,56 +157,44 @@ def measure(name: str, folder: Path, port: int, feeds: int, workers: int) -> Non
     print(json.dumps(figures))
 
 
-def python_of(name: str) -> str | None:
-    """Return the Python that has it; None, with a word, when it cannot be installed."""
-    if name == "newsdesk":
-        return sys.executable
-    python = READER / "bin" / "python"
-    # reader 3.26 imports sgmllib, which feedparser 6.0.14 no longer brings
-    install = [python, "-m", "pip", "install", "--quiet", "reader", "sgmllib3k"]
-    try:
-        if not python.exists():
-            venv.create(READER, with_pip=True)
-        subprocess.run(install, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        print(f"without reader, which could not be installed: {error}", file=sys.stderr)
-        return None
-    return str(python)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the rounds and hand in."""
+    from benchmarks import peers
+    from benchmarks.frame import Result, arguments
 
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one JSON object for each measurement, then the medians."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--feeds", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser = arguments(__doc__)
+    parser.add_argument("--feeds", type=int)
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--workers", type=int, default=50, help="of reader")
     parser.add_argument("--port", type=int, default=18304)
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.serve:
-        asyncio.run(serve(options.serve))
-        return
-    if options.measure:
-        name, folder = options.measure
-        measure(name, Path(folder), options.port, options.feeds, options.workers)
-        return
-    pythons = {name: python for name in NAMES if (python := python_of(name))}
+    options = parser.parse_args(argv)
+    options.feeds = options.feeds or (200 if options.quick else 1000)
+    options.rounds = options.rounds or (1 if options.quick else 3)
+    pythons = {"newsdesk": sys.executable, "reader": peers.python("reader")}
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     with origin(options.port):
         for _ in range(options.rounds):
             for name, python in pythons.items():
                 with tempfile.TemporaryDirectory() as folder:
-                    for step in ("first", "again"):
-                        figures = told(python, name, folder, options)
+                    for step in ("first", "again") if python else ():
+                        figures = told(str(python), name, folder, options)
                         found.setdefault((step, name), []).append(figures)
-                        print(json.dumps({"step": step, "of": name, **figures}), flush=True)
-    for (step, name), all_figures in found.items():
-        medians = {
-            key: statistics.median(figures[key] for figures in all_figures)
-            for key in all_figures[0]
-        }
-        print(json.dumps({"median_of": name, "step": step, "feeds": options.feeds, **medians}))
+    medians = {
+        at: {key: statistics.median(figures[key] for figures in some) for key in some[0]}
+        for at, some in found.items()
+    }
+    result = Result("A quiet hour")
+    names = ("feeds_per_second", "cpu_ms_per_feed", "feeds_per_cpu_second", "peak_mb")
+    result.table(
+        f"{options.feeds} feeds asked for the first time, then again: all 304",
+        ("", *(name.replace("_", " ") for name in names)),
+        [(f"{step}, {name}", *(one[n] for n in names)) for (step, name), one in medians.items()],
+    )
+    if ("again", "reader") in medians:
+        rates = [medians["again", name]["feeds_per_cpu_second"] for name in NAMES]
+        ratio = rates[0] / rates[1]
+        result.aim("feeds a CPU second: 3 times reader's", f"{ratio:.2f} times", ratio >= 3)
+    result.hand_in(options.json)
 
 
 def told(python: str, name: str, folder: str, options: argparse.Namespace) -> dict[str, float]:
@@ -225,5 +210,22 @@ def told(python: str, name: str, folder: str, options: argparse.Namespace) -> di
     return figures
 
 
-if __name__ == "__main__":
+def _itself() -> bool:
+    """Serve or measure, as another process of this asks, under whatever Python."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--serve", type=int)
+    parser.add_argument("--measure", nargs=2)
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--feeds", type=int)
+    parser.add_argument("--workers", type=int)
+    options, _ = parser.parse_known_args()
+    if options.serve:
+        asyncio.run(serve(options.serve))
+    elif options.measure:
+        name, folder = options.measure
+        measure(name, Path(folder), options.port, options.feeds, options.workers)
+    return bool(options.serve or options.measure)
+
+
+if __name__ == "__main__" and not _itself():
     main()

@@ -1,41 +1,43 @@
-"""Pages a second out of a WARC file: `python -m benchmarks.scan [--turns N] [--peers PYTHON]`.
+"""Pages a second out of a WARC file: `python -m benchmarks.scan [--quick] [--turns N]`.
 
 The file holds 20,000 responses made of the real pages beside the checkout, one gzip member each,
-as CC-NEWS has them; it is built once, in ./state. Each row is read by a process of its own, whose
+as CC-NEWS has them; it is built once, in .scratch. Each row is read by a process of its own, whose
 CPU seconds are counted with its children's and its start: one processor, or two where it says so.
 FastWARC and our prefilter take turns, and the medians stand; the other rows are read once. What
-takes apart pages gets the first 2,000 or, where a second row shows how memory grows, 300. A peak
-is that of a row's largest process. All of it took 350 CPU seconds, eight minutes beside other work;
-two idle processors need about four.
+takes apart pages gets the first 2,000 or, where a second row shows how memory grows, 300.
 
-`--peers` names a Python in which news-please is installed (1.6: `pip install news-please`). Its
-CC-NEWS crawler chooses and downloads its files itself, so what it does with each record is called,
-for 45 CPU seconds; it would ask the sites for pictures, and is refused.
+news-please's CC-NEWS crawler chooses and downloads its files itself, so what it does with each
+record is called, for 45 CPU seconds; it would ask the sites for pictures, and is refused.
 """
 
 import argparse
 import gzip
 import os
 import random
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from isal import igzip
+
+from benchmarks import peers
+from benchmarks.frame import Result, Used, arguments, measured, median, need_shared
 from ingest import logs
 from tests.builders import SHARED
 
 PAGES, PART_PAGES, SAMPLE_PAGES, SEED = 20_000, 2_000, 300, 5
-FOLDER = Path("state/benchmark")
+FOLDER = Path(".scratch/bench")
 WHOLE, PART, SAMPLE = (FOLDER / f"scan{what}.warc.gz" for what in ("", "-part", "-sample"))
 
 
-def build() -> None:
-    """Write both files, the same bytes every time: every 50th page is a seed's text."""
+def build(pages_wanted: int) -> None:
+    """Write the files, the same bytes every time: every 50th page is a seed's text."""
+    if (WHOLE if pages_wanted == PAGES else PART).exists():
+        return
     draw = random.Random(SEED)
     pages = [
         gzip.decompress(one.read_bytes())
@@ -45,7 +47,7 @@ def build() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     unfinished = WHOLE.with_suffix(".part")
     with unfinished.open("wb") as file, PART.open("wb") as part, SAMPLE.open("wb") as sample:
-        for number in range(PAGES):
+        for number in range(pages_wanted):
             if number % 50 == 49:
                 page = wrapped(seeds[number // 50 % len(seeds)], number)
             else:
@@ -59,7 +61,8 @@ def build() -> None:
                 part.write(member)
             if number < SAMPLE_PAGES:
                 sample.write(member)
-    unfinished.rename(WHOLE)
+    if pages_wanted == PAGES:
+        unfinished.rename(WHOLE)
 
 
 def wrapped(text: str, number: int) -> bytes:
@@ -84,7 +87,7 @@ def record(number: int, page: bytes) -> bytes:
         "Content-Type: application/http; msgtype=response\r\n"
         f"WARC-Target-URI: https://site{number % 611}.example/news/{number}\r\n\r\n"
     ).encode()
-    return gzip.compress(begin + head + page + b"\r\n\r\n", 6, mtime=0)
+    return bytes(igzip.compress(begin + head + page + b"\r\n\r\n", 2, mtime=0))
 
 
 def responses(path: Path) -> int:
@@ -189,65 +192,64 @@ ROWS = {
     "ours, end to end": (whole, PART, 2),
 }
 LIMIT, OURS, ENDS, PEER = "FastWARC", "ours, to the prefilter", "ours, end to end", "news-please"
+SMALL = "ours, end to end, 300"
 
 
-def measured(command: list[str], cores: int) -> dict[str, float]:
-    """Run a command; return its pages, its seconds and its largest process's bytes."""
-    some = set(sorted(os.sched_getaffinity(0))[:cores])
-    began = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen(
-            command, stdout=out, preexec_fn=lambda: os.sched_setaffinity(0, some)
+def row(name: str, quick: bool) -> tuple[Callable[[Path], int], Path, int]:
+    """Return what reads which file, on how many processors."""
+    read, file, cores = ROWS[name]
+    return read, PART if quick and file == WHOLE else file, cores
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Take the turns and hand in."""
+    parser = arguments(__doc__)
+    parser.add_argument("--row", choices=ROWS, help=argparse.SUPPRESS)
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args(argv)
+    if options.row:
+        read, file, _ = row(options.row, options.quick)
+        print(read(file))
+        return
+    need_shared()
+    build(PART_PAGES if options.quick else PAGES)
+    quick = ["--quick"] if options.quick else []
+    plans = {
+        name: (
+            [sys.executable, "-m", "benchmarks.scan", *quick, "--row", name],
+            row(name, False)[2],
         )
-        _, status, used = os.wait4(process.pid, 0)
-        took = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            sys.exit(f"{command[1:]} ended with {process.returncode}")
-        out.seek(0)
-        pages = int(out.read().split()[-1])
-    cpu = used.ru_utime + used.ru_stime
-    return {"pages": pages, "wall": took, "cpu": cpu, "peak": used.ru_maxrss * 1024}
-
-
-def report(turns: int, peers: str | None) -> None:
-    """Take the turns and print the medians."""
-    here = [sys.executable, "-m", "benchmarks.scan", "--row"]
-    plans = {name: ([*here, name], row[2]) for name, row in ROWS.items()}
-    if peers:
-        plans[PEER] = ([peers, "-W", "ignore", "-c", NEWS_PLEASE, str(SAMPLE)], 1)
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in plans}
-    for turn in range(turns):
-        for name, plan in plans.items():
+        for name in ((LIMIT, OURS, SMALL) if options.quick else ROWS)
+    }
+    python = None if options.quick else peers.python("news-please")
+    if python:
+        plans[PEER] = ([python, "-W", "ignore", "-c", NEWS_PLEASE, str(SAMPLE)], 1)
+    taken: dict[str, list[Used]] = {name: [] for name in plans}
+    for turn in range(1 if options.quick else options.turns):
+        for name, (command, cores) in plans.items():
             if not turn or name in (LIMIT, OURS):
-                taken[name].append(measured(*plan))
-    rates = dict[str, float]()
-    print(f"{'':30} cores  pages  CPU s  a CPU s  FastWARC  a second  peak MB")
+                taken[name].append(measured(command, cores=cores))
+    rates, rows = dict[str, float](), list[tuple[Any, ...]]()
     for name, runs in taken.items():
-        pages = runs[0]["pages"]
-        wall, cpu, peak = (statistics.median(r[k] for r in runs) for k in ("wall", "cpu", "peak"))
+        pages = int(runs[0].out.split()[-1])
+        wall, cpu, peak = (median(runs, what) for what in ("wall", "cpu", "peak"))
         rates[name] = pages / cpu
-        print(
-            f"{name:30} {plans[name][1]:5} {pages:6.0f} {cpu:6.1f} {pages / cpu:8.1f} "
-            f"{rates[name] / rates[LIMIT]:9.3f} {pages / wall:9.1f} {peak / 1e6:8.0f}"
-        )
-    print(f"to the prefilter: {rates[OURS] / rates[LIMIT]:.2f} of FastWARC a CPU second")
-    if peers:
-        print(f"end to end: {rates[ENDS] / rates[PEER]:.1f} x news-please a CPU second")
+        share = rates[name] / rates[LIMIT]
+        rows.append((name, plans[name][1], pages, cpu, rates[name], share, pages / wall, peak))
+    result = Result("Pages out of a WARC file")
+    columns = ("", "cores", "pages", "CPU s", "a CPU s", "of FastWARC", "a second", "peak MB")
+    result.table("20,000 pages or the first of them", columns, rows)
+    share = rates[OURS] / rates[LIMIT]
+    aim = "to the end of the prefilter: 0.7 of FastWARC a CPU second"
+    result.aim(aim, f"{share:.2f}", share >= 0.7)
+    if python:
+        ratio = rates[ENDS] / rates[PEER]
+        aim = "end to end: 10 times news-please a CPU second"
+        result.aim(aim, f"{ratio:.1f} times", ratio >= 10)
+    part = [rates[name] / rates[LIMIT] for name in (LIMIT, OURS)]
+    result.plot("Pages a CPU second, FastWARC being 1", "bar", (LIMIT, OURS), {"share": part})
+    result.hand_in(options.json)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--row", choices=ROWS, help=argparse.SUPPRESS)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--peers")
-    given = parser.parse_args()
-    if given.row:
-        read, file, _ = ROWS[given.row]
-        print(read(file))
-    elif not SHARED.is_dir():
-        sys.exit("no real data beside the checkout: nothing to measure")
-    else:
-        if not WHOLE.exists():
-            build()
-        report(given.turns, given.peers)
+    main()

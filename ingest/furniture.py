@@ -15,6 +15,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -105,6 +106,7 @@ def recurring(pages: Iterable[bytes]) -> frozenset[int]:
     return frozenset(mark for mark, n in counted.items() if n >= often[mark & 1])
 
 
+@lru_cache(maxsize=16_384)  # the lines of a site recur on its pages
 def _mark(line: str) -> int:
     """Return what stands for a line; it is odd when the line reads like a sentence."""
     line = " ".join(html.unescape(line).removeprefix("- ").split())
