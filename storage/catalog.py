@@ -922,6 +922,8 @@ class Admission:
 
     def __init__(self, catalog: Catalog, connection: Connection) -> None:
         self._catalog, self._connection = catalog, connection
+        self._sketch: Sequence[int] = ()  # looked up last
+        self._room: list[int] = []  # hashes under which its story may be entered
 
     def alike(
         self, urls: Iterable[str], fingerprint: Fingerprint
@@ -931,7 +933,8 @@ class Admission:
         Of URLs there are two at most. Each story is named once, by the first of the keys that
         found it.
         """
-        near = sketches.candidates(self._connection, fingerprint.sketch, _NEAREST)
+        near, self._room = sketches.look(self._connection, fingerprint.sketch, _NEAREST)
+        self._sketch = fingerprint.sketch
         named = {url for url in urls if url}
         asked = dict(zip_longest(_URLS, named)) | dict(zip_longest(_NEAR, near))
         found = []
@@ -975,7 +978,9 @@ class Admission:
         }
         ours = {"number": number, "name": name, "entry": entry, "sha256": sha256}
         self._connection.execute(_TAKE, {**row, **ours, "added": now, "pending": pending})
-        sketches.add(self._connection, number, fingerprint.sketch)
+        if self._sketch != fingerprint.sketch:
+            self._room = sketches.look(self._connection, fingerprint.sketch)[1]
+        sketches.add(self._connection, number, self._room)
         if related:
             rows = [{"number": number, "other": n, "likeness": one} for n, one in related.items()]
             self._connection.execute(_RELATE, rows)

@@ -5,8 +5,8 @@ is boilerplate: it finds nothing and takes no more rows, so that neither a quest
 table's growth depends on what a site prints under every story. Measured with a million stories:
 1.5% of all hashes are over the cap, as many copies are found, a question takes 0.77 ms, not 1.08.
 
-Both functions run in the caller's transaction and commit nothing. Several writers at once may
-take a hash over the cap by a few rows, which does no harm.
+Both functions run in the caller's transaction and commit nothing. Between looking and adding
+others may take a hash over the cap by a few rows, which does no harm.
 """
 
 from collections import defaultdict
@@ -43,40 +43,44 @@ posting = Table(
 define = posting.to_metadata  # adds the index's table to the catalog's
 
 
-def add(connection: Connection, number: int, sketch: Sequence[int]) -> None:
-    """Enter a story under its hashes, but for those that CAP stories have. One statement.
+def add(connection: Connection, number: int, hashes: Sequence[int]) -> None:
+    """Enter a story under those hashes of its sketch that have room: see `look`. One statement.
 
     Raises sqlalchemy.exc.IntegrityError when the story is there already; roll back then.
     """
     entering = _ENTERING[connection.dialect.name]
-    connection.execute(entering, {"number": number, "sketch": list(sketch)})
+    connection.execute(entering, {"number": number, "sketch": list(hashes)})
 
 
-def candidates(connection: Connection, sketch: Sequence[int], limit: int = 3) -> list[int]:
+def look(
+    connection: Connection, sketch: Sequence[int], limit: int = 3
+) -> tuple[list[int], list[int]]:
     """Return the numbers of at most `limit` stories that share hashes with a sketch, best first.
 
     A story counts when it shares two hashes, or one with a tiny text. The best share the most
-    and the rarest: a hash that `n` stories have is worth log(CAP / n). One statement.
+    and the rarest: a hash that `n` stories have is worth log(CAP / n). And, second, return the
+    hashes that fewer than CAP stories have. One statement.
     """
     sharers: defaultdict[int, list[int]] = defaultdict(list)
     asking = _ASKING[connection.dialect.name]
     for shared, number in connection.execute(asking, {"sketch": list(sketch)}).all():
         sharers[shared].append(number)
+    crowded = {shared for shared, numbers in sharers.items() if len(numbers) >= CAP}
     worth: defaultdict[int, list[float]] = defaultdict(list)
-    for numbers in sharers.values():
-        for number in numbers if len(numbers) < CAP else ():
+    for shared, numbers in sharers.items():
+        for number in numbers if shared not in crowded else ():
             worth[number].append(log(CAP / len(numbers)))
     enough = 1 if len(sketch) <= _TINY else 2
     likely = [number for number, logs in worth.items() if len(logs) >= enough]
-    return sorted(likely, key=lambda number: (-sum(worth[number]), number))[:limit]
+    best = sorted(likely, key=lambda number: (-sum(worth[number]), number))[:limit]
+    return best, [one for one in sketch if one not in crowded]
 
 
 def _enter(each: ColumnElement[int]) -> Insert:
-    others = select(func.count()).where(posting.c.hash == each).scalar_subquery()
-    rows = select(each, bindparam("number", type_=Integer)).where(others < CAP)
     # FAIL, not ABORT: else SQLite copies every page aside, to undo this one statement (0.5 ms
     # of 0.7 with a million stories); our callers undo the whole transaction
     entering = insert(posting).prefix_with("OR FAIL", dialect="sqlite")
+    rows = select(each, bindparam("number", type_=Integer))
     return entering.from_select(["hash", "number"], rows)
 
 
