@@ -30,6 +30,7 @@ from ingest.sift import points, reread
 from ingest.sift import sift as _sift
 from ingest.sources import Listing
 from ingest.urls import canonical
+from ingest.workers import Workers
 from storage.corpus import parse
 from storage.errors import NewsError
 from storage.model import Feed, FeedState, Story
@@ -42,10 +43,13 @@ R = TypeVar("R")
 WATCH: ContextVar[Callable[[str, int, int], None]] = ContextVar("watch", default=lambda *_: None)
 # For what runs are: in Airflow `DAG/run`; none by hand.
 OCCASION: ContextVar[str | None] = ContextVar("occasion", default=None)
+# Child processes that read pages and outlive a run; none: each run has its own.
+READERS: ContextVar[Workers[Any] | None] = ContextVar("readers", default=None)
 
 
 def _open(**other: Any) -> Desk:
-    return Desk(settings.read().model_copy(update=other), watch=WATCH.get())
+    ours = settings.read().model_copy(update=other)
+    return Desk(ours, watch=WATCH.get(), readers=READERS.get())
 
 
 def _at_desk(run: Callable[Concatenate[Desk, P], R]) -> Callable[P, R]:

@@ -9,8 +9,10 @@ either. All text is escaped, no script or style stands in a page, and the policy
 from calendar import month_abbr
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from threading import Lock
+from typing import Annotated, Any, ParamSpec, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import pygal
@@ -31,10 +33,14 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ingest import runs
 from ingest.health import ORDER, WELL
+from ingest.workers import Workers
 from storage.errors import NewsError
 
 DAG = "poll"
 HERE = Path(__file__).resolve().parent
+P = ParamSpec("P")
+R = TypeVar("R")
+TURN = Lock()  # at the reader
 DAYS = 14  # shown when no dates are asked for
 FIRST, LAST = date(1900, 1, 1), date(2200, 1, 1)  # all stories are between
 POLICY = (
@@ -284,6 +290,23 @@ def _day(said: str) -> date | None:
     return day
 
 
+@cache
+def _reader() -> Workers[Any]:
+    from ingest.reading import nothing_read, read  # numpy and more
+
+    return Workers(read, nothing_read, count=1)
+
+
+def _reading(run: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call what may read a page anew, with a child process that stays: to start one takes a second.
+
+    One at a time: it serves one thread.
+    """
+    with TURN:
+        runs.READERS.set(_reader())
+        return run(*args, **kwargs)
+
+
 @app.get("/story")
 def story(number: int) -> Response:
     """One story of the corpus."""
@@ -297,7 +320,7 @@ def entry(id: int) -> Response:
 
 
 def _life(reference: str | int) -> Response:
-    life = runs.life(reference)
+    life = _reading(runs.life, reference)
     if life is None:
         raise HTTPException(404)
     return _page("life.html", life=life)
@@ -318,7 +341,7 @@ def refused(
 def review(after: str = "", done: int | None = None) -> Response:
     """The entry that has waited longest for a person's word; and what became of the one before."""
     last = runs.known(done) if done is not None else None
-    return _page("review.html", life=runs.review(after), last=last)
+    return _page("review.html", life=_reading(runs.review, after), last=last)
 
 
 @app.post("/decide", dependencies=MAY_DECIDE)
@@ -332,7 +355,8 @@ def decide(
     then: Said = "",
 ) -> Response:
     """Put a verdict right; then show the entry, or the next to review after the place `then`."""
-    runs.decide(url, what, by=user.get_name(), why=why or "reviewed", like=like or None)
+    said = why or "reviewed"
+    _reading(runs.decide, url, what, by=user.get_name(), why=said, like=like or None)
     page = _link("review", after=then, done=entry) if then else _link("entry", id=entry)
     return RedirectResponse(page, status_code=303)
 
