@@ -641,6 +641,7 @@ class Catalog(Lists, Slices):
     def decide_all(self, verdicts: Iterable[tuple[int, Verdict, Judgement]], now: datetime) -> None:
         """Give entries their verdicts in one transaction; those that have one keep it."""
         with self._write() as connection:
+            self._lock(connection)  # two that count in another order would wait for each other
             for number, verdict, grounds in verdicts:
                 self._decide(connection, number, verdict, grounds, now)
 
