@@ -15,7 +15,7 @@ from ingest.abreast import ahead
 from ingest.dates import LONDON
 from ingest.desk import Desk
 from ingest.errors import RunFailed
-from ingest.extract import Hints, Stated
+from ingest.extract import UNREAD, Hints, Stated
 from ingest.filters import ALONE, BESIDE, Case, Filters, judge
 from ingest.filters.out_of_range import day_of
 from ingest.fingerprint import fingerprint
@@ -86,7 +86,10 @@ def _verdicts(desk: Desk, total: int) -> Iterator[Verdict]:
     passed = list[Verdict]()
     for reading in desk.readers.map(_sheets(desk, _held(desk, total), pages, passed)):
         waiting, page = pages.popleft()
-        yield _settle_one(desk, waiting, page, reading)
+        if reading.extract.fault == UNREAD:
+            yield from _pass_over(desk, [waiting], reading.extract.detail)
+        else:
+            yield _settle_one(desk, waiting, page, reading)
     yield from passed
 
 
@@ -117,24 +120,24 @@ def _sheets(
         if is_wordless(desk.topic, page.content):
             wordless.append(waiting)
             if len(wordless) == FEW:
-                passed += _pass_over(desk, wordless)
+                passed += _pass_over(desk, wordless, WORDLESS)
                 wordless.clear()
             continue
         pages.append((waiting, page))
         yield (sheet_of(desk, waiting, page),)
-    passed += _pass_over(desk, wordless)
+    passed += _pass_over(desk, wordless, WORDLESS)
 
 
-def _pass_over(desk: Desk, wordless: Sequence[Waiting]) -> list[Verdict]:
-    """Give a few pages without a word of the topic their verdict, in one transaction."""
-    verdict, now = Verdict("off_topic", WORDLESS), desk.now()
+def _pass_over(desk: Desk, unread: Sequence[Waiting], why: str) -> list[Verdict]:
+    """Give a few pages that were not taken apart their verdict, in one transaction."""
+    verdict, now = Verdict("off_topic", why), desk.now()
     desk.catalog.decide_all(
-        [(one.id, verdict, _grounds(desk, _day(one.entry.published))) for one in wordless], now
+        [(one.id, verdict, _grounds(desk, _day(one.entry.published))) for one in unread], now
     )
-    for one in wordless:
+    for one in unread:
         url, title = redacted(one.entry.url), one.entry.title
-        log.info("story_dropped", url=url, title=title, reason=verdict.reason, detail=WORDLESS)
-    return [verdict] * len(wordless)
+        log.info("story_dropped", url=url, title=title, reason=verdict.reason, detail=why)
+    return [verdict] * len(unread)
 
 
 def _grounds(desk: Desk, published: date | None) -> Judgement:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from httpx import URL
 from protego import Protego
@@ -167,6 +168,7 @@ def _readable(content: bytes) -> str:
     return content.decode("utf-8-sig", "replace")
 
 
+@lru_cache(maxsize=256)  # asked for twice of each page; httpx takes 0.1 ms to read a URL
 def _origin(url: str) -> str:
     parts = URL(url)
     return f"{parts.scheme}://{parts.netloc.decode('ascii')}"
