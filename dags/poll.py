@@ -6,13 +6,15 @@
 | `discover` | asks the feeds that are due what is new | the feeds | entries, in the catalog |
 | `fetch` | gets the pages of new entries, politely | the web | pages, in the archive |
 | `sift` | takes text from pages and judges it | the archive | stories, in the corpus |
-| `tally` | adds it up; is red when one above is | their counts | an event on `news_corpus` |
+| `tally` | adds it up; is red when one above is | their counts | an event, if stories came |
 
 Each task may stop anywhere and run again: it takes up what is left and does nothing twice. When
 one fails, those after it still work off what lies ready. One poll runs at a time; ticks that pass
 meanwhile are not made up for, because feeds hold only what is recent.
 
-**When it is red.** Open the first task that failed and read the last lines of its log.
+**When it is red.** Open the first task that failed and read the last lines of its log. *Newsdesk*,
+a tab of the run, shows what it did. People are told by the connection `newsdesk_alerts`, once until
+a poll is green again, and once more when none has succeeded for three hours.
 
 * `RunFailed`: every feed, or every page, failed; or an alert was grave: `feeds_failing` (more than
   half of the feeds that worked before), `feeds_unreadable`, `pages_unreadable` (a fifth of what
@@ -36,7 +38,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
-from newsdesk_dags import ARGS, CORPUS
+from newsdesk_dags import ARGS, CORPUS, DEADLINE, NEW_STORIES, TOLD, announce
 
 
 @dag(
@@ -45,9 +47,11 @@ from newsdesk_dags import ARGS, CORPUS
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
+    deadline=DEADLINE,
     default_args=ARGS | {"execution_timeout": timedelta(minutes=30)},  # fetch ends after 20
     tags=["newsdesk"],
     doc_md=__doc__,
+    **TOLD,
 )
 def poll() -> None:
     """Discover, fetch, sift: one task each, one after the other."""
@@ -70,15 +74,9 @@ def poll() -> None:
 
         return runs.sift()
 
-    @task(outlets=[CORPUS])
-    def tally(
-        discovered: dict[str, int],
-        fetched: dict[str, int],
-        sifted: dict[str, int],
-        outlet_events: Any = None,
-    ) -> None:
-        counts = {"discover": discovered, "fetch": fetched, "sift": sifted}
-        outlet_events[CORPUS].extra = counts
+    @task(inlets=[CORPUS], outlets=[NEW_STORIES])
+    def tally(discovered: dict[str, int], fetched: dict[str, int], sifted: dict[str, int]) -> None:
+        announce(discover=discovered, fetch=fetched, sift=sifted)
 
     found, pages, stories = discover(), fetch(), sift()
     found >> pages >> stories

@@ -10,18 +10,19 @@ was read to its end is not read again.
 | `files` | says which files there are to read | the form | - |
 | `read` | takes the pages that may be on the topic; a task a file | a file | the archive |
 | `sift` | takes text from pages and judges it | the archive | stories, in the corpus |
-| `tally` | adds it up | the counts of `sift` | an event on `news_corpus` |
+| `tally` | adds it up | the counts of `sift` | an event, if stories came |
 
 **When it is red.** Read the last lines of the task that failed. A file that is not there, or no
 WARC file, is named there. Records that are cut off or corrupt never make it red: they are counted,
-as `corrupt` and the like. Clear a task to have it go on.
+as `corrupt` and the like. Clear a task to have it go on. People are told by the connection
+`newsdesk_alerts`, once until a run is green again. *Newsdesk*, a tab of the run, shows what it did.
 """
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Param, TriggerRule, dag, task
-from newsdesk_dags import ARGS, CORPUS
+from newsdesk_dags import ARGS, CORPUS, NEW_STORIES, TOLD, announce
 
 
 @dag(
@@ -55,6 +56,7 @@ from newsdesk_dags import ARGS, CORPUS
     default_args=ARGS | {"execution_timeout": timedelta(hours=12)},
     tags=["newsdesk"],
     doc_md=__doc__,
+    **TOLD,
 )
 def scan() -> None:
     """Read every file, then judge what was found."""
@@ -75,9 +77,9 @@ def scan() -> None:
 
         return runs.sift()
 
-    @task(outlets=[CORPUS])
-    def tally(sifted: dict[str, Any], outlet_events: Any = None) -> None:
-        outlet_events[CORPUS].extra = {"sift": sifted}
+    @task(inlets=[CORPUS], outlets=[NEW_STORIES])
+    def tally(sifted: dict[str, Any]) -> None:
+        announce(sift=sifted)
 
     stories = sift()
     read.expand(file=files()) >> stories

@@ -12,7 +12,7 @@ by page: *Trigger*, with `since` and `until`.
 | `walk` | asks the sources' archives, slice by slice | the web | entries, in the catalog |
 | `fetch` | gets the pages of what was found, after live polling | the web | the archive |
 | `sift` | takes text from pages and judges it | the archive | stories, in the corpus |
-| `tally` | adds it up | their counts | an event on `news_corpus` |
+| `tally` | adds it up | their counts | an event, if stories came |
 
 Runs may overlap, come in any order, be cleared and run again: a slice that is done is not asked
 again (but with `again`), and one that was broken off goes on where it was.
@@ -21,14 +21,15 @@ again (but with `again`), and one that was broken off goes on where it was.
 the slices that are incomplete and why, such as a source that shows only a part of a single day.
 Clear the task when that is mended: only what is incomplete is asked again. `SettingsError`: a
 person must mend it; the text says what. What is left to fetch when time is up is fetched by the
-next run: it is no fault.
+next run: it is no fault. People are told by the connection `newsdesk_alerts`, once until a run is
+green again. *Newsdesk*, a tab of the run, shows what it did.
 """
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, Param, TriggerRule, dag, task
-from newsdesk_dags import ARGS, CORPUS
+from newsdesk_dags import ARGS, CORPUS, NEW_STORIES, TOLD, announce
 
 KINDS = [
     "wordpress", "paged", "govuk", "guardian", "archives", "next_url", "pages", "sitemap", "wayback"
@@ -91,6 +92,7 @@ def asked_for(context: Any) -> bool:
     default_args=ARGS | {"execution_timeout": timedelta(hours=6)},
     tags=["newsdesk"],
     doc_md=__doc__,
+    **TOLD,
 )
 def sweep() -> None:
     """Plan, walk, fetch, sift: one task each, one after the other."""
@@ -122,15 +124,9 @@ def sweep() -> None:
 
         return runs.sift()
 
-    @task(outlets=[CORPUS])
-    def tally(
-        walked: dict[str, Any],
-        fetched: dict[str, Any],
-        sifted: dict[str, Any],
-        outlet_events: Any = None,
-    ) -> None:
-        counts = {"walk": walked, "fetch": fetched, "sift": sifted}
-        outlet_events[CORPUS].extra = counts
+    @task(inlets=[CORPUS], outlets=[NEW_STORIES])
+    def tally(walked: dict[str, Any], fetched: dict[str, Any], sifted: dict[str, Any]) -> None:
+        announce(walk=walked, fetch=fetched, sift=sifted)
 
     planned, found = plan(SINCE, UNTIL), walk(SINCE, UNTIL)
     pages, stories = fetch(), sift()

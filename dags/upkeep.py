@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, Param, dag, task
-from newsdesk_dags import ARGS
+from newsdesk_dags import ARGS, TOLD
 
 
 @dag(
@@ -34,6 +34,7 @@ from newsdesk_dags import ARGS
     default_args=ARGS | {"execution_timeout": timedelta(hours=4)},
     tags=["newsdesk"],
     doc_md=__doc__,
+    **TOLD,
 )
 def upkeep() -> None:
     """Prune the archive."""

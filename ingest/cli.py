@@ -69,6 +69,9 @@ OPTIONS: Mapping[str, Any] = {
     "why": typer.Option(help="Your reason; it is kept."),
     "by": typer.Option(default_factory=getpass.getuser, help="Who decides.", show_default="you"),
     "like": typer.Option(help="The kept story meant by copy_of."),
+    "within": typer.Option(
+        "--within", help="Status 1 when no poll succeeded within so many hours.", metavar="HOURS"
+    ),
     "settings": typer.Option("--settings", help="Show every setting."),
     "folder": typer.Argument(help="Where to write; not the corpus itself."),
     "fingerprints": typer.Option(
@@ -299,6 +302,8 @@ def _status(state: Row) -> None:
     _pairs(state["feeds"], "feeds")
     ill = [feed | _health(feed) for feed in state["ill"][:WORST]]
     _rows(ill, "=health, =title, =evidence", "feeds that are not well")
+    if state["late"]:
+        out.print(_in("red", state["late"]))
     _pairs(state["alerts"], "[red]alerts of the last runs[/red]")
     _rows([run | _run(run) for run in state["runs"]], "verb, started, took, counts", "last runs")
 
@@ -444,8 +449,8 @@ def _rescore(topic: Path | None = None) -> Any:
     return runs.sift_again(True, topic)
 
 
-def _shown_status(settings: bool = False) -> Any:
-    return runs.shown_settings() if settings else runs.status()
+def _shown_status(settings: bool = False, within: float | None = None) -> Any:
+    return runs.shown_settings() if settings else runs.status(within)
 
 
 def _opml(file: Path | None = None) -> Row:
@@ -493,8 +498,9 @@ _of_app(
     _decisions,
 )  # fmt: skip
 _of_app(
-    "status", _shown_status, "Show the tally of all entries, the feeds, the last runs.", _status
-)
+    "status", _shown_status, "Show the tally of all entries, the feeds, the last runs.", _status,
+    bad=lambda state: state.get("late"),
+)  # fmt: skip
 _of_app(
     "why", runs.why, "Tell the whole life of one entry: source, fetches, verdict, evidence, files.",
     _life, nothing="no feed announced {reference}, and no story has that name",

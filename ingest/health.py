@@ -4,6 +4,7 @@ Post-mortem of a peer: 100 % failures reported success for three days, because e
 caught. So shares are judged, too. What makes a run fail is a broken world; the rest warns.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,15 @@ PICKED = {
     "not_news",
 }  # no fault of it
 WELL = {"well", "new", "disabled"}
+QUIET = timedelta(days=1)  # a run speaks only of what it asked, which may come round once a day
+TO_DO = {
+    "feeds_failing": "Is the network there, the name server, a proxy? See `newsdesk feeds list`.",
+    "feeds_unreadable": "Our parser, or something between us and the sites: `newsdesk feeds list`.",
+    "pages_unreadable": "Our extractor: `newsdesk why URL` shows what it said of a page.",
+    "feeds_ill": "`newsdesk feeds why URL` shows its polls; `feeds rediscover` seeks a new URL.",
+    "host_failing": "`newsdesk why URL` of one of its pages; perhaps the site refuses us.",
+    "texts_shrunk": "Its template changed: compare a page with what `newsdesk why URL` shows.",
+}
 ORDER = (
     "gone", "unreachable", "unparseable", "empty", "stale", "all_duplicates", "all_off_topic",
     "new", "well", "disabled",
@@ -89,6 +99,25 @@ def _stale(state: FeedState, now: datetime) -> str:
         return ""
     usual = f"{gap / timedelta(days=1):.1f}" if gap else "unknown"
     return f"nothing new since {newest:%d %b %Y} usual_gap_days={usual}"
+
+
+def changes(
+    told: Mapping[str, str], alerts: Mapping[str, str], now: datetime
+) -> tuple[dict[str, str], list[str], dict[str, str]]:
+    """Return what of a run's alerts is new, which alerts are over, and what is told from now on.
+
+    `told` has when each item of an alert's evidence, figures aside, was last seen. An item is new
+    once; an alert is over when none of its items was seen for as long as QUIET.
+    """
+    fresh, seen = dict[str, str](), dict(told)
+    for name, evidence in alerts.items():
+        items = {f"{name}: {re.sub(r'[0-9.]+', '#', one)}": one for one in evidence.split("; ")}
+        if new := [one for key, one in items.items() if key not in told]:
+            fresh[name] = "; ".join(new)
+        seen |= dict.fromkeys(items, now.isoformat())
+    kept = {key: at for key, at in seen.items() if now - datetime.fromisoformat(at) <= QUIET}
+    before, after = ({key.partition(":")[0] for key in one} for one in (seen, kept))
+    return fresh, sorted(before - after), kept
 
 
 def of_feeds(

@@ -5,29 +5,42 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ingest.abreast import ahead
 from ingest.desk import Desk
-from ingest.health import BROKEN, ORDER, WELL, Alert, health, of_feeds, of_pages
+from ingest.health import (
+    BROKEN,
+    ORDER,
+    QUIET,
+    TO_DO,
+    WELL,
+    Alert,
+    changes,
+    health,
+    of_feeds,
+    of_pages,
+)  # fmt: skip
 from ingest.urls import canonical
-from storage.answers import FETCHED
+from storage.answers import FETCHED, NEW
 from storage.corpus import name_of, number_of, validate
 from storage.errors import Lost
 from storage.model import FeedState, Place
 
+POLL = {"discover", "fetch", "sift"}  # the verbs of a poll
 SHARED = 100  # verdicts of which a feed's shares are told
 LATEST = 2000  # pages looked back on for alerts: a week or two of a list of a hundred feeds
 
 
-def status(desk: Desk) -> dict[str, Any]:
+def status(desk: Desk, within: float | None = None) -> dict[str, Any]:
     """Return the state of the desk: tally, stories, feeds by health, alerts, the last runs.
 
     `tally` has one count per reason, `to_fetch` and `to_sift`; they add up to `entries`.
     `ill` names the feeds that are not well, the worst first; `alerts` are those of the runs.
-    `held` of those to sift are in the hands of workers, until `held_until` at the latest.
+    `held` of those to sift are in the hands of workers, until `held_until` at the latest. `late`
+    says, when asked, that no poll succeeded `within` so many hours.
     """
     tally, listed, runs = desk.catalog.tally(), feeds(desk), desk.catalog.runs(10)
     held, until = desk.catalog.held(desk.now())
@@ -50,7 +63,58 @@ def status(desk: Desk) -> dict[str, Any]:
         ),
         "alerts": {k: v for run in reversed(runs) for k, v in (run["alerts"] or {}).items()},
         "runs": runs,
+        "late": "" if within is None else late(desk, within),
     }
+
+
+def late(desk: Desk, hours: float) -> str:
+    """Return since when no poll succeeded if that is longer; a poll is all its verbs."""
+    ended = desk.catalog.succeeded()
+    last = min((ended[verb] for verb in POLL), default=None) if ended.keys() >= POLL else None
+    if last and desk.now() - last <= timedelta(hours=hours):
+        return ""
+    since = f"since {last:%d %b %Y %H:%M} UTC" if last else "yet"
+    return f"no poll succeeded {since}"
+
+
+def news(
+    desk: Desk, occasion: str, told: Mapping[str, str]
+) -> tuple[str, list[str], dict[str, str]]:
+    """Return why a DAG run failed, lines on its alerts that were not `told`, and what is told now.
+
+    See health.changes; every line on a new alert says what to do.
+    """
+    runs = desk.catalog.runs(1000, occasion)
+    alerts = {name: one for run in reversed(runs) for name, one in (run["alerts"] or {}).items()}
+    fresh, over, after = changes(told, alerts, desk.now())
+    lines = [f"{name}: {evidence}\n  {TO_DO[name]}" for name, evidence in fresh.items()]
+    lines += [
+        f"{name} is over: not seen for {QUIET / timedelta(hours=1):.0f} hours" for name in over
+    ]
+    failed = {run["verb"]: run["failed"] for run in reversed(runs)}  # a later try may succeed
+    return "; ".join(f"{verb}: {why}" for verb, why in failed.items() if why), lines, after
+
+
+def measures(
+    desk: Desk, verb: str, counts: Mapping[str, int], began: datetime
+) -> Iterator[tuple[str, str, float]]:
+    """Yield kind, name and value of what a run that began then is measured by.
+
+    Kinds are `incr`, `gauge` and, in milliseconds, `timing`. The desk's own state goes with sift.
+    """
+    yield from (("incr", f"{verb}.{name}", n) for name, n in counts.items())
+    if verb != "sift":
+        return
+    now, waiting = desk.now(), desk.catalog.under_way()
+    yield "gauge", "entries.to_fetch", waiting.get(NEW, 0)
+    yield "gauge", "entries.to_sift", waiting.get(FETCHED, 0)
+    yield "gauge", "stories", desk.catalog.stories_kept()
+    well = Counter(feed["health"] for feed in feeds(desk))
+    yield from (("gauge", f"feeds.{name}", well[name]) for name in ORDER)
+    for name, at in desk.catalog.succeeded().items():
+        yield "gauge", f"seconds_since_success.{name}", (now - at).total_seconds()
+    for appeared, _ in desk.catalog.delays(began, now):
+        yield "timing", "latency", appeared / timedelta(milliseconds=1)
 
 
 def feeds(desk: Desk, only: str = "") -> list[dict[str, Any]]:

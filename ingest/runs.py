@@ -1,10 +1,10 @@
 """The entry points: plain values in, plain counts out. All that Airflow and the CLI call."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import asdict, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -45,6 +45,9 @@ WATCH: ContextVar[Callable[[str, int, int], None]] = ContextVar("watch", default
 OCCASION: ContextVar[str | None] = ContextVar("occasion", default=None)
 # Child processes that read pages and outlive a run; none: each run has its own.
 READERS: ContextVar[Workers[Any] | None] = ContextVar("readers", default=None)
+# Who hears what a run is measured by, see report.measures; nobody by hand.
+MEASURED: ContextVar[Callable[[Iterable[tuple[str, str, float]]], None] | None]
+MEASURED = ContextVar("measured", default=None)
 
 
 def _open(**other: Any) -> Desk:
@@ -88,12 +91,19 @@ def _recorded(
         except NewsError as error:
             desk.catalog.end_run(number, desk.now(), counts, str(error), alerts)
             log.info("run_failed", verb=verb, detail=str(error))
+            _measure(desk, verb, {**counts, "failed": 1}, began)
             raise
         desk.catalog.end_run(number, desk.now(), counts, None, alerts)
         log.info("run_ended", verb=verb, **counts)
+        _measure(desk, verb, counts, began)
         return {**counts, "alerts": alerts} if alerts else counts
 
     return _at_desk(recorded)
+
+
+def _measure(desk: Desk, verb: str, counts: dict[str, int], began: datetime) -> None:
+    if heard := MEASURED.get():
+        heard(report.measures(desk, verb, counts, began))
 
 
 # what needs nothing but a desk is told where it is written
@@ -105,6 +115,8 @@ _pruned = _recorded("prune", _prune)
 _would_prune = _at_desk(_prune)
 decide = _at_desk(decisions.decide)
 status = _at_desk(report.status)
+late = _at_desk(report.late)
+news = _at_desk(report.news)
 feeds = _at_desk(report.feeds)
 overview = _at_desk(views.overview)
 stories = _at_desk(views.stories)
@@ -256,6 +268,13 @@ def scan(paths: list[str], since: str = "", until: str = "") -> dict[str, dict[s
 
 
 @_at_desk
+def newest(desk: Desk) -> int:
+    """Return the highest number of a story; -1 without any."""
+    number = desk.catalog.newest()
+    return -1 if number is None else number
+
+
+@_at_desk
 def given(desk: Desk, source: str) -> dict[str, int]:
     """Return what became of the entries that a file gave."""
     slices = desk.catalog.slices([source], date.min, date.max)
@@ -299,6 +318,13 @@ def init(desk: Desk) -> dict[str, Any]:
 def shown_settings() -> dict[str, str]:
     """Return every setting as read, without passwords."""
     return settings.read().shown()
+
+
+def shelves() -> dict[str, str]:
+    """Return the URLs of archive and corpus."""
+    ours = settings.read()
+    places = {"archive": ours.archive, "corpus": ours.corpus}
+    return {n: p if "://" in p else Path(p).absolute().as_uri() for n, p in places.items()}
 
 
 @_at_desk

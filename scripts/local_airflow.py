@@ -35,6 +35,7 @@ COMMANDS = {  # in the order in which they start
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
+PASSED = ("AIRFLOW_CONN_", "AIRFLOW__METRICS__", "AIRFLOW__OPENLINEAGE__")  # whom it tells what
 START_SECONDS = 180.0  # for each step
 STOP_SECONDS = 5.0  # for each of two steps; what is left then is killed (the triggerer takes 10)
 
@@ -57,9 +58,9 @@ class Airflow:
     ) -> None:
         """Describe an Airflow; nothing is written or started yet.
 
-        `environment` is what tasks see. Its AIRFLOW* variables are left out, so that nothing but
-        `home` decides what this Airflow is. Another port is taken when `port` is not free.
-        `database` is a SQLAlchemy URL; without one it is SQLite in `home`.
+        `environment` is what tasks see. Its AIRFLOW* variables are left out but those PASSED, so
+        that nothing but `home` decides what this Airflow is. Another port is taken when `port` is
+        not free. `database` is a SQLAlchemy URL; without one it is SQLite in `home`.
         """
         self.home, self.dags, self.components = home.resolve(), dags, components
         self.port, self._database = port, database or f"sqlite:///{self.home / 'airflow.db'}"
@@ -69,7 +70,8 @@ class Airflow:
         kept = {
             name: value
             for name, value in environment.items()
-            if not name.startswith("AIRFLOW") and name != "PYTHONDONTWRITEBYTECODE"
+            if (not name.startswith("AIRFLOW") or name.startswith(PASSED))
+            and name != "PYTHONDONTWRITEBYTECODE"
         }
         near = "127.0.0.1,localhost"  # components talk HTTP to each other, never through a proxy
         self._environment = kept | {

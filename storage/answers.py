@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -37,6 +38,19 @@ class Answers(ABC):
         """Return the last runs, or those for an occasion, newest first."""
         query = select(schema.run).order_by(schema.run.c.id.desc()).limit(limit)
         return self._rows(query.where(schema.run.c.occasion == occasion) if occasion else query)
+
+    def succeeded(self) -> dict[str, datetime]:
+        """Return when a run of each verb last ended well."""
+        c = schema.run.c
+        query = select(c.verb, func.max(c.ended)).where(c.failed.is_(None)).group_by(c.verb)
+        with self._read() as connection:
+            return {verb: at for verb, at in connection.execute(query) if at}
+
+    def newest(self) -> int | None:
+        """Return the highest number of a story; none without any."""
+        with self._read() as connection:
+            number: int | None = connection.scalar(select(func.max(schema.story.c.number)))
+            return number
 
     def feed(self, url: str) -> dict[str, Any] | None:
         """Return all we know of one feed: by its URL, or the one it moved to."""

@@ -168,10 +168,14 @@ class Lists(Answers):
     def delays(
         self, since: datetime, until: datetime, most: int = 2000
     ) -> list[tuple[timedelta, timedelta]]:
-        """Return of the last stories taken in then how long after they appeared, and were seen."""
+        """Return of the last stories taken in then how long after they appeared, and were seen.
+
+        Stories of the past, which a backfill found, are left out.
+        """
         query = select(_S.added, _E.published, _E.first_seen)
         query = query.join_from(schema.story, schema.entry, _E.id == _S.entry)
         query = query.where(_S.added >= since, _S.added < until, _E.published.is_not(None))
+        query = query.where(_E.live.is_(True))
         with self._read() as connection:
             rows = connection.execute(query.order_by(_S.added.desc()).limit(most))
             return [(added - published, added - seen) for added, published, seen in rows]

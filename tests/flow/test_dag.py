@@ -287,7 +287,7 @@ def test_a_poll_by_a_real_scheduler_fills_the_corpus_and_tells_the_counts(desk: 
     assert len(desk.corpus()) == 1
     assert run.counts["discover"]["entries_new"] == 2
     assert run.counts["fetch"]["fetched"] == 2
-    assert run.events == [run.counts]
+    assert run.events == [{**run.counts, "first": 0, "last": 0}]
     assert [one["verb"] for one in desk.told(run)] == ["sift", "fetch", "discover"]
     assert all(isinstance(n, int) for counts in run.counts.values() for n in counts.values())
 

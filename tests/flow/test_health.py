@@ -9,6 +9,8 @@ from ingest import report, runs
 from ingest.discover import discover
 from ingest.errors import RunFailed
 from ingest.fetch import fetch
+from ingest.health import TO_DO
+from tests.builders import NOON
 from tests.flow.test_verbs import page
 from tests.home import Clock, Home, rss
 from tests.newssite import NewsSite
@@ -97,3 +99,57 @@ def test_a_feed_known_to_be_ill_does_not_fail_a_run_in_which_it_is_asked_alone(
                 discover(desk, ask_all=True)
 
     assert (alone["feeds"], alone["not_found"]) == (1, 1)
+
+
+def test_a_desk_is_late_when_a_verb_of_a_poll_did_not_succeed_within_the_hours(
+    tmp_path: Path,
+) -> None:
+    home, clock = Home(tmp_path), Clock()
+    with home.desk(clock) as desk:
+        never = report.late(desk, 3)
+        for verb in ("discover", "fetch", "sift"):
+            desk.catalog.end_run(desk.catalog.begin_run(verb, clock.time), clock.time, {}, None)
+        clock.time += timedelta(hours=3)
+        in_time = report.late(desk, 3)
+        for verb, failed in (("discover", "every feed failed"), ("fetch", None), ("sift", None)):
+            desk.catalog.end_run(desk.catalog.begin_run(verb, clock.time), clock.time, {}, failed)
+        clock.time += timedelta(minutes=1)
+        late = report.late(desk, 3)
+
+    assert (never, in_time) == ("no poll succeeded yet", "")
+    assert late == f"no poll succeeded since {NOON:%d %b %Y %H:%M} UTC"
+    assert home.newsdesk("status")["late"] == ""
+    assert home.newsdesk("status", "--within", "3", status=1)["late"] == late
+
+
+def test_what_is_told_of_a_dag_run_says_why_it_failed_and_what_to_do(tmp_path: Path) -> None:
+    home, clock = Home(tmp_path), Clock()
+    ill = {"feeds_ill": "A Feed: unreachable (dns 3 times in a row)"}
+    with home.desk(clock) as desk:
+        number = desk.catalog.begin_run("discover", clock.time, "poll/one")
+        desk.catalog.end_run(number, clock.time, {}, "every feed failed", ill)
+        why, lines, told = report.news(desk, "poll/one", {})
+        others = report.news(desk, "poll/two", told)
+        clock.time += timedelta(hours=25)
+        over = report.news(desk, "poll/three", told)
+
+    assert why == "discover: every feed failed"
+    assert lines == [f"feeds_ill: {ill['feeds_ill']}\n  {TO_DO['feeds_ill']}"]
+    assert others == ("", [], told)
+    assert over == ("", ["feeds_ill is over: not seen for 24 hours"], {})
+
+
+def test_a_run_is_measured_when_somebody_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in Home(tmp_path).news.items():
+        monkeypatch.setenv(name, value)
+    heard: list[tuple[str, str, float]] = []
+
+    runs.sift()
+    listening = runs.MEASURED.set(heard.extend)
+    runs.sift()
+    runs.MEASURED.reset(listening)
+
+    assert [one for one in heard if one[1] == "sift.pages"] == [("incr", "sift.pages", 0)]
+    assert ("gauge", "stories", 0) in heard

@@ -1,19 +1,22 @@
 """How feeds do, and what of a run people hear of."""
 
+import inspect
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.health import ORDER, Alert, health, of_feeds, of_pages
+from ingest.health import ORDER, TO_DO, Alert, changes, health, of_feeds, of_pages
 from storage.model import Feed, FeedState, Seen
 from tests.builders import NOON
 
 FEED = Feed(url="http://a.example/feed", title="A")
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 POLLED = FeedState(
     url=FEED.url, polled=NOON, outcome="new", newest=NOON, usual_gap=DAY,
     past=((NOON.isoformat(), "new", 3),),
@@ -178,3 +181,35 @@ def test_a_fifth_of_pages_that_cannot_be_read_fails_the_run(
     alerts = of_pages([], broken, pages, NOON)
 
     assert [(one.name, one.grave) for one in alerts] == [("pages_unreadable", True)] * grave
+
+
+def test_an_alert_is_news_when_it_begins_and_once_for_each_thing_it_speaks_of() -> None:
+    shrunk = {"texts_shrunk": "a.example: median 400 -> 190 words"}
+    more = {"texts_shrunk": "a.example: median 410 -> 188.5 words; b.example: median 90 -> 9 words"}
+
+    first, _, told = changes({}, shrunk, NOON)
+    again, over, told = changes(told, shrunk, NOON + HOUR)
+    grown, _, told = changes(told, more, NOON + 2 * HOUR)
+
+    assert first == shrunk
+    assert (again, over) == ({}, [])
+    assert grown == {"texts_shrunk": "b.example: median 90 -> 9 words"}
+
+
+def test_an_alert_is_over_once_when_it_was_not_seen_for_a_day() -> None:
+    alerts = {"host_failing": "a.example: not_found, 10 of 10 pages"}
+    _, _, told = changes({}, alerts, NOON)
+
+    _, soon, told = changes(told, {}, NOON + DAY)
+    _, over, told = changes(told, {}, NOON + DAY + HOUR)
+    _, after, told = changes(told, {}, NOON + DAY + 2 * HOUR)
+    fresh, _, _ = changes(told, alerts, NOON + 2 * DAY)
+
+    assert (soon, over, after) == ([], ["host_failing"], [])
+    assert fresh == alerts
+
+
+def test_every_alert_says_what_to_do() -> None:
+    source = Path(inspect.getsourcefile(changes) or "").read_text()
+
+    assert set(re.findall(r'(?:Alert|_unread)\("(\w+)"', source)) == set(TO_DO)
