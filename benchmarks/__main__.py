@@ -6,12 +6,15 @@ written but what is printed.
 """
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +47,13 @@ def drawn(plot: Mapping[str, Any], file: Path) -> None:
     style = CleanStyle(font_family="sans-serif", label_font_size=12, legend_font_size=12)
     kind = pygal.Line if plot["kind"] == "line" else pygal.Bar
     chart = kind(
-        style=style, width=760, height=380, title=plot["name"], js=[], legend_at_bottom=True
+        style=style,
+        width=760,
+        height=380,
+        title=plot["name"],
+        js=[],
+        legend_at_bottom=True,
+        include_x_axis=True,
     )
     chart.x_labels = [f"{x:,}" if isinstance(x, int) else str(x) for x in plot["x"]]
     for name, values in plot["series"].items():
@@ -77,6 +86,19 @@ def written(results: Mapping[str, Mapping[str, Any]], seconds: float) -> None:
     (DOCS / "performance.md").write_text("\n".join(lines) + "\n")
 
 
+def ended(command: Sequence[str], seconds: float) -> bool:
+    """Run a benchmark; tell whether it ended well, and in time. What it started ends with it."""
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            return process.wait(seconds) == 0
+        except subprocess.TimeoutExpired as error:
+            print(error, file=sys.stderr)
+            return False
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run them all; ends with 1 when one failed."""
     parser = arguments(__doc__)
@@ -88,7 +110,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"\n== {name} ({time.monotonic() - began:.0f} s)", flush=True)
             file = Path(folder) / f"{name}.json"
             command = [sys.executable, "-m", f"benchmarks.{name}", "--json", str(file)]
-            if subprocess.run([*command, *(["--quick"] if options.quick else [])]).returncode:
+            quick = ["--quick"] if options.quick else []
+            if not ended([*command, *quick], seconds=120 if quick else 900):
                 failed.append(name)
             if file.exists():
                 results[name] = json.loads(file.read_text())
