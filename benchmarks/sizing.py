@@ -45,7 +45,7 @@ def held(catalog: str) -> int:
     return int(found or 0)
 
 
-def row(name: str, home: Home, pages: int) -> tuple[str | float, ...]:
+def row(name: str, home: Home) -> tuple[str | float, ...]:
     """Poll once and measure what it took and left."""
     newsdesk = Path(sys.executable).with_name("newsdesk")
     home.newsdesk("init")
@@ -53,8 +53,7 @@ def row(name: str, home: Home, pages: int) -> tuple[str | float, ...]:
     told = json.loads(used.out)
     archive = [path.stat().st_size for path in Path(home.news["NEWS_ARCHIVE"]).rglob("*.gz")]
     corpus = [path.stat().st_size for path in home.corpus.iterdir()]
-    fetched = told["fetch"]["fetched"]
-    assert fetched == pages, told
+    pages = told["fetch"]["fetched"]
     return (
         name, pages, used.cpu, pages / used.cpu * HOUR, held(home.news["NEWS_CATALOG"]) / pages,
         sum(archive) / pages, sum(corpus) / len(corpus),
@@ -74,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, catalog in catalogs.items():
             own = {"NEWS_CATALOG": catalog} if catalog else {}
             home = Home(Path(folder) / name, origin.feeds(), NEWS_TOPIC="", **own)
-            rows.append(row(name, home, pages))
+            rows.append(row(name, home))
     result.table("A poll of real pages, to the last verdict", COLUMNS, rows)
     result.hand_in(given.json)
 

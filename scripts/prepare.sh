@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 uid=${NEWSDESK_UID:-$(id -u)} gid=${NEWSDESK_GID:-$(id -g)}
 [ "$uid" != 0 ] || uid=1000 gid=1000 # the containers do not run as root
 
-mkdir -p corpus state/archive state/airflow state/redis state/s3/newsdesk state/secrets
+mkdir -p corpus state/archive state/airflow/tmp state/redis state/s3/newsdesk state/secrets
 umask 077
 chmod 700 state/secrets state/airflow state/redis state/s3
 

@@ -168,7 +168,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 def test_whatever_dies_nothing_is_lost_and_nothing_comes_twice(scene: Scene) -> None:
     cluster, town = scene.cluster, scene.town
     town.gate.close(after=150)
