@@ -27,7 +27,8 @@ def prune(desk: Desk, older_than: int = 90, dry_run: bool = False) -> dict[str, 
     counts = Counter(files=0, pages=0, bytes=0, moved=0)
     files = desk.archive.files()
     for name, size, changed in desk.watched("prune", files, len(files)):
-        if changed < now - QUIET and desk.archive.is_free(name):
+        # an empty one was just opened, and its lock is not taken yet
+        if size and changed < now - QUIET and desk.archive.is_free(name):
             counts.update(_prune(desk, name, size, before, dry_run))
     counts["runs"] = 0 if dry_run else desk.catalog.forget_runs(now - RUNS)
     return dict(counts)
