@@ -28,6 +28,7 @@ from ingest.errors import RunFailed
 R = TypeVar("R")
 
 START_SECONDS = 60.0  # for a child to start and import its work, on the slowest machine we know
+STALLED = 6  # times its limit, by the clock: a busy machine is no fault of a page
 GRACE_SECONDS = 5.0  # after its limit a child ends itself, should its parent not have done it
 AHEAD = 4  # pieces taken in per child before the oldest has ended: bounds what waits in memory
 
@@ -81,7 +82,7 @@ class Workers(Generic[R]):
         lost: Callable[[str, str], R],
         *,
         count: int | None = None,
-        seconds: float = 10.0,  # of wall clock, for one piece
+        seconds: float = 10.0,  # of processor time, for one piece
         memory: int = 1_500_000_000,  # bytes of address space beyond what a child starts with
     ) -> None:
         self._lost, self._seconds = lost, seconds
@@ -140,14 +141,17 @@ class Workers(Generic[R]):
             child = child or _Child(*self._terms)
             self._busy.add(child)
             child.pipe.send(args)
-            if not child.pipe.poll(self._seconds):
-                return self._lost("extract_timeout", f"over {self._seconds:g} s")
+            if not child.pipe.poll(self._seconds * STALLED):
+                return self._lost("extract_timeout", f"over {self._seconds * STALLED:g} s")
             good, value, spent = child.pipe.recv()
             return value if good else self._lost("extract_crashed", value)
         except (OSError, EOFError):
             if child is None:
                 raise
-            return self._lost("extract_crashed", f"worker died: {child.end()}")
+            how = child.end()
+            if how == "SIGPROF":
+                return self._lost("extract_timeout", f"over {self._seconds:g} s")
+            return self._lost("extract_crashed", f"worker died: {how}")
         finally:
             if child:
                 self._busy.discard(child)
@@ -183,12 +187,14 @@ def serve(handle: int, seconds: float, memory: int) -> None:
             args = pipe.recv()
         except EOFError:
             return
-        signal.setitimer(signal.ITIMER_REAL, seconds + GRACE_SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # SIGPROF ends the child where it is
+        signal.setitimer(signal.ITIMER_REAL, seconds * STALLED + GRACE_SECONDS)
         try:
             answer = (True, work(*args))
         except Exception as error:  # noqa: BLE001 - whatever a page makes a library raise is data
             answer = (False, f"{type(error).__name__}: {error}"[:300])
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL):
+            signal.setitimer(timer, 0)
         spent = not answer[0] or _pages()[1] > resident + memory // 3
         pipe.send((*answer, spent))
 

@@ -40,11 +40,25 @@ def test_results_come_in_the_order_of_the_calls() -> None:
     assert got == [None, *range(1, 20)]
 
 
-def test_a_piece_that_hangs_costs_only_itself() -> None:
+@pytest.mark.parametrize(
+    ("source", "evidence"),
+    [
+        ("sum(iter(int, 1))", "over 1 s"),  # of processor time
+        ("__import__('time').sleep(60)", "over 6 s"),  # by the clock
+    ],
+)
+def test_a_piece_that_hangs_costs_only_itself(source: str, evidence: str) -> None:
     with evaluating(seconds=1.0) as workers:
-        got = list(workers.map(calls("1", "__import__('time').sleep(60)", "2", "3")))
+        got = list(workers.map(calls("1", source, "2", "3")))
 
-    assert got == [1, ("extract_timeout", "over 1 s"), 2, 3]
+    assert got == [1, ("extract_timeout", evidence), 2, 3]
+
+
+def test_a_piece_that_only_waits_is_not_given_up_at_once() -> None:
+    with evaluating(seconds=0.5) as workers:
+        got = list(workers.map(calls("__import__('time').sleep(1) or 'done'")))
+
+    assert got == ["done"]
 
 
 @pytest.mark.parametrize(
