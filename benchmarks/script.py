@@ -64,7 +64,11 @@ def main() -> None:
 
         def take(entry: tuple[str, str]) -> None:
             title, link = entry
-            page = client.get(link, follow_redirects=True)
+            try:
+                page = client.get(link, follow_redirects=True)
+            except httpx.HTTPError as error:
+                print(f"{link}: {error}", file=sys.stderr)
+                return
             text = trafilatura.extract(page.text, url=link, include_comments=False)
             if page.is_success and text and ABOUT.search(text) and NHS.search(text):
                 corpus.add(title, text)
