@@ -3,6 +3,8 @@
 .PHONY: help run test demo lint check quality bench bench-quick format lock clean
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
+# begun first, so that no other process waits for their end
+LONGEST := $(patsubst %,tests/flow/test_%.py,cluster sweep screens page dag real_input)
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header
 
@@ -16,7 +18,7 @@ run: .venv/.ready ## start Airflow and poll the feeds; Ctrl-C stops everything
 	@$(BIN)/python -m scripts.run
 
 test: .venv/.ready ## run all tests
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(LONGEST) tests
 
 demo: .venv/.ready ## show the whole path on a small news site of our own, off line
 	@$(BIN)/python -m demo

@@ -14,7 +14,7 @@ def test_without_any_variable_the_defaults_hold() -> None:
 
     assert settings.corpus == "corpus"
     assert settings.catalog_url.endswith("/state/catalog.sqlite")
-    assert settings.archive == Path("state/archive")
+    assert settings.archive == "state/archive"
     assert settings.feeds.name == "feeds.toml"
     assert settings.topic.is_file()
     assert settings.host_gap == 5.0
