@@ -38,7 +38,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, TriggerRule, dag, task
-from newsdesk_dags import ARGS, CORPUS, DEADLINE, NEW_STORIES, TOLD, announce
+from newsdesk_dags import ARGS, CORPUS, NEW_STORIES, TOLD, announce, deadline
 
 
 @dag(
@@ -47,7 +47,7 @@ from newsdesk_dags import ARGS, CORPUS, DEADLINE, NEW_STORIES, TOLD, announce
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
-    deadline=DEADLINE,
+    deadline=deadline(hours=3),  # eleven polls failed in a row, or one is stuck
     default_args=ARGS | {"execution_timeout": timedelta(minutes=30)},  # fetch ends after 20
     tags=["newsdesk"],
     doc_md=__doc__,

@@ -1,7 +1,7 @@
 """What the DAGs share: on sys.path of all of Airflow, which a module beside them is not.
 
 Before a task `attend` has what it runs noted as its DAG run's, and measured. After a DAG run
-`green` or `red` tells people what is new; while none succeeds for HOURS, `late` does. They are
+`green` or `red` tells people what is new; while none succeeds for hours, `late` does. They are
 told through the connection `newsdesk_alerts`: an apprise one, of mail, Slack, a webhook and more.
 Nothing of that makes a run red. docs/decisions/024-airflows-screens.md
 """
@@ -22,13 +22,13 @@ from airflow.sdk import (
     Variable,
     get_current_context,
 )
-from airflow.sdk.definitions.callback import SyncCallback
+from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+from asgiref.sync import sync_to_async
 
 log = structlog.get_logger(__name__)
 
 CONNECTION = "newsdesk_alerts"
-HOURS = 3  # without a poll that succeeded: eleven failed in a row, or one is stuck
 CORPUS = Asset("news_corpus")
 SHELVES = {"fetch": ("", "archive"), "read": ("", "archive"), "sift": ("archive", "corpus")}
 NEW_STORIES = AssetAlias("new_stories")  # an outlet that has an event on CORPUS, or none
@@ -109,8 +109,15 @@ def _tell(context: Any, red: bool) -> None:
         Variable.set(f"newsdesk_told_{dag}", now, serialize_json=True)
 
 
-def late(hours: float, context: Any) -> None:
-    """At a run's deadline: tell when no poll succeeded for so long, once for all that failed."""
+async def late(hours: float, context: Any) -> None:
+    """At a run's deadline: tell when no poll succeeded for so long, once for all that failed.
+
+    Runs in the triggerer: in the executor, a callback may read neither variable nor connection.
+    """
+    await sync_to_async(_tell_late)(hours, context)
+
+
+def _tell_late(hours: float, context: Any) -> None:
     from ingest import runs
     from storage.errors import NewsError
 
@@ -183,6 +190,9 @@ ARGS = {
     "on_execute_callback": attend,
 }
 TOLD = {"on_success_callback": green, "on_failure_callback": red}
-DEADLINE = DeadlineAlert(
-    DeadlineReference.DAGRUN_QUEUED_AT, timedelta(hours=HOURS), SyncCallback(late, {"hours": HOURS})
-)
+
+
+def deadline(hours: float) -> DeadlineAlert:
+    """Return what has `late` called, so many hours after a run was queued, unless it succeeded."""
+    reference, span = DeadlineReference.DAGRUN_QUEUED_AT, timedelta(hours=hours)
+    return DeadlineAlert(reference, span, AsyncCallback(late, {"hours": hours}))

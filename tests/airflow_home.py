@@ -7,12 +7,12 @@
         assert again.counts["sift"]["kept"] == 0
 
 It is the Airflow of `make run` (scripts/local_airflow.py) on any free port, without the triggerer,
-which no DAG needs yet. All of it has stopped when the block ends, tasks included.
+which only deadlines need. All of it has stopped when the block ends, tasks included.
 """
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -39,14 +39,19 @@ class Airflow(local_airflow.Airflow):
     pause = 0.3  # seconds between two looks
 
     def __init__(
-        self, home: Path, news: Mapping[str, str], dags: Path = ROOT / "dags", database: str = ""
+        self,
+        home: Path,
+        news: Mapping[str, str],
+        dags: Path = ROOT / "dags",
+        database: str = "",
+        components: Sequence[str] = ("api-server", "dag-processor", "scheduler"),
     ) -> None:
         """Give tasks the NEWS_* settings of `news` and no others."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("NEWS_")}
         super().__init__(
             home,
             {**kept, "PYTHONPATH": str(ROOT), **news},
-            components=("api-server", "dag-processor", "scheduler"),
+            components=components,
             dags=dags,
             port=0,
             database=database,
@@ -68,7 +73,7 @@ class Airflow(local_airflow.Airflow):
         tasks = self.ask("GET", f"{path}/taskInstances")["task_instances"]
         xcoms = self.ask("GET", f"{path}/taskInstances/~/xcomEntries")["xcom_entries"]
         entry = f"{path}/taskInstances/%s/xcomEntries/return_value?stringify=false"
-        events = self.ask("GET", f"/api/v2/assets/events?source_dag_id={dag}&limit=100")
+        events = self._events(dag)
         return Run(
             id=run,
             state=self._state(dag, run),
@@ -78,8 +83,25 @@ class Airflow(local_airflow.Airflow):
                 task: self.ask("GET", entry % task)["value"]
                 for task in sorted({x["task_id"] for x in xcoms if x["key"] == "return_value"})
             },
-            events=[e["extra"] for e in events["asset_events"] if e["source_run_id"] == run],
+            events=[e["extra"] for e in events if e["source_run_id"] == run],
         )
+
+    def _events(self, dag: str) -> list[dict[str, Any]]:
+        """Return its asset events; Airflow answers 500 until a run that follows has started."""
+        told: list[dict[str, Any]] = []
+
+        def had() -> bool:
+            try:
+                path = f"/api/v2/assets/events?source_dag_id={dag}&limit=100"
+                told.extend(self.ask("GET", path)["asset_events"])
+            except local_airflow.LocalAirflowError as error:
+                if ": 500 " not in str(error):
+                    raise
+                return False
+            return True
+
+        assert self.until(had, 60)
+        return told
 
     def log(self, dag: str, run: str, task: str, number: int = 1) -> str:
         """Return what the web interface shows of a task's log, one JSON event after the other."""
