@@ -139,7 +139,7 @@ def _told(dag: str) -> dict[str, Any]:
 def _where(dag: str, run: str) -> str:
     from airflow.sdk.configuration import conf
 
-    url = f"{conf.get('api', 'base_url').rstrip('/')}/dags/{dag}/runs/{quote(run)}"
+    url = f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{dag}/runs/{quote(run)}"
     return f"Read the last lines of the first task that failed; the DAG's page says more: {url}"
 
 
