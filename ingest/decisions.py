@@ -17,7 +17,7 @@ from ingest.fingerprint import fingerprint
 from ingest.likeness import likeness
 from ingest.reading import NOTHING, Reading, Sheet
 from ingest.score import explain
-from ingest.sift import BATCH, admit, case_of, settle, sheet_of, shelved
+from ingest.sift import BATCH, admit, case_of, learnt, settle, sheet_of, shelved
 from ingest.web.client import redacted
 from storage.catalog import Decided
 from storage.corpus import parse, render
@@ -180,13 +180,13 @@ def _readings(desk: Desk, batch: list[Decided]) -> Iterator[tuple[Decided, Page,
     pages: deque[tuple[Decided, Page]] = deque()
 
     def sheets() -> Iterator[tuple[Sheet]]:
-        had = shelved(desk, (one.waiting for one in batch))
+        had, known = shelved(desk, (one.waiting for one in batch)), learnt(desk)
         for one, (_, page) in zip(batch, had, strict=True):
             if isinstance(page, Lost):  # `newsdesk verify` tells people
                 log.warning("page_lost", url=redacted(one.waiting.entry.url), detail=str(page))
                 continue
             pages.append((one, page))
-            yield (sheet_of(desk, one.waiting, page),)
+            yield (sheet_of(desk, one.waiting, page, known),)
 
     for reading in desk.readers.map(sheets()):
         yield *pages.popleft(), reading

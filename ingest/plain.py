@@ -2,6 +2,7 @@
 
 import html
 import re
+from contextlib import suppress
 
 from resiliparse.parse.encoding import map_encoding_to_html5
 
@@ -45,6 +46,8 @@ def decoded(content: bytes, content_type: str) -> str:
     for begins, codec in _BEGINS:
         if re.match(begins, content, re.DOTALL):
             return content.decode(codec, "replace")
+    with suppress(UnicodeDecodeError):
+        return content.decode()
     text = content.decode(errors="replace")
     scars = text.count("\ufffd") - content.count(b"\xef\xbf\xbd")  # less those that were sent
     if not scars or len(re.findall(r"[^\x00-\x7f]", text)) >= 2 * scars:

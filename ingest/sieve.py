@@ -43,7 +43,6 @@ _LETTER = (  # of ASCII, as a reference or a JSON escape
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 _DROPPED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
-    "|<(?:wbr|WBR)[^<>]*>|<!--[^<>]*-->"
 )
 _BREAK = re.compile(r"<(?:wbr|WBR)[^<>]*>|<!--[^<>]*-->")
 _META = re.compile(r"<(?:meta|META)\b[^<>]*?\b(?:content|CONTENT)\s*=\s*(['\"])([^<>]*?)\1")
@@ -142,8 +141,8 @@ def _shown(page: bytes) -> str:
 
 
 def _resolved(page: str) -> str:
-    text = _ESCAPED.sub(lambda m: chr(int(m[1], 16)), page)
-    return _DROPPED.sub("", unescape(unescape(text)))
+    text = _ESCAPED.sub(lambda m: chr(int(m[1], 16)), page) if "\\u" in page else page
+    return _BREAK.sub("", _DROPPED.sub("", unescape(unescape(text))))
 
 
 def told(page: str) -> str:

@@ -2,11 +2,13 @@
 
 import sys
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import version
+from urllib.parse import urljoin
 
 import structlog
 
@@ -45,6 +47,7 @@ log = structlog.get_logger(__name__)
 
 PATIENCE = timedelta(days=14)  # for a person to review what is uncertain
 BATCH = 500  # entries looked up at once; bounds memory, changes no outcome
+SITES = 500  # whose lines are at hand: 10 kB each
 FEW = 8  # entries held at once, beside those in the readers' hands: the rest is for others
 EXTRACTOR = f"trafilatura {version('trafilatura')}, newsdesk {version('newsdesk')}"
 # Their pages hold a story: what its feed holds can be measured on it, unlike on a wall.
@@ -83,14 +86,16 @@ def sift(desk: Desk, limit: int | None = None) -> dict[str, int]:
 
 def _verdicts(desk: Desk, total: int) -> Iterator[Verdict]:
     pages: deque[tuple[Waiting, Page]] = deque()
-    passed = list[Verdict]()
-    for reading in desk.readers.map(_sheets(desk, _held(desk, total), pages, passed)):
+    unread = _Unread(desk)
+    for reading in desk.readers.map(_sheets(desk, _held(desk, total), pages, unread)):
         waiting, page = pages.popleft()
         if reading.extract.fault == UNREAD:
-            yield from _pass_over(desk, [waiting], reading.extract.detail)
+            unread.add(waiting, reading.extract.detail)
         else:
             yield _settle_one(desk, waiting, page, reading)
-    yield from passed
+        yield from unread.settled()
+    unread.settle()
+    yield from unread.settled()
 
 
 def _held(desk: Desk, most: int) -> Iterator[Waiting]:
@@ -107,10 +112,10 @@ def _sheets(
     desk: Desk,
     entries: Iterable[Waiting],
     pages: "deque[tuple[Waiting, Page]]",
-    passed: list[Verdict],
+    unread: "_Unread",
 ) -> Iterator[tuple[Sheet]]:
-    """Yield one sheet a page, and note which page it is of; settle those without a word."""
-    wordless = list[Waiting]()
+    """Yield one sheet a page, and note which page it is of; or why it need not be read."""
+    known = learnt(desk)
     for waiting, page in shelved(desk, entries):
         if isinstance(page, Lost):  # fetch it anew: a page lost is not a story lost
             assert waiting.place
@@ -118,26 +123,44 @@ def _sheets(
             log.warning("page_lost", url=redacted(waiting.entry.url), detail=str(page))
             continue
         if is_wordless(desk.topic, page.content):
-            wordless.append(waiting)
-            if len(wordless) == FEW:
-                passed += _pass_over(desk, wordless, WORDLESS)
-                wordless.clear()
+            unread.add(waiting, WORDLESS)
             continue
         pages.append((waiting, page))
-        yield (sheet_of(desk, waiting, page),)
-    passed += _pass_over(desk, wordless, WORDLESS)
+        yield (sheet_of(desk, waiting, page, known),)
 
 
-def _pass_over(desk: Desk, unread: Sequence[Waiting], why: str) -> list[Verdict]:
-    """Give a few pages that were not taken apart their verdict, in one transaction."""
-    verdict, now = Verdict("off_topic", why), desk.now()
-    desk.catalog.decide_all(
-        [(one.id, verdict, _grounds(desk, _day(one.entry.published))) for one in unread], now
-    )
-    for one in unread:
-        url, title = redacted(one.entry.url), one.entry.title
-        log.info("story_dropped", url=url, title=title, reason=verdict.reason, detail=why)
-    return [verdict] * len(unread)
+class _Unread:
+    """Pages that need not be taken apart: they get their verdict a few at a time."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._few: list[tuple[Waiting, Verdict]] = []
+        self._settled: list[Verdict] = []
+
+    def add(self, waiting: Waiting, why: str) -> None:
+        """Take one on, and why it is off the topic."""
+        self._few.append((waiting, Verdict("off_topic", why)))
+        if len(self._few) == FEW:
+            self.settle()
+
+    def settle(self) -> None:
+        """Give those at hand their verdict, in one transaction."""
+        desk, few = self._desk, self._few
+        desk.catalog.decide_all(
+            [(one.id, said, _grounds(desk, _day(one.entry.published))) for one, said in few],
+            desk.now(),
+        )
+        for one, said in few:
+            url, title = redacted(one.entry.url), one.entry.title
+            detail = said.evidence
+            log.info("story_dropped", url=url, title=title, reason=said.reason, detail=detail)
+            self._settled.append(said)
+        few.clear()
+
+    def settled(self) -> Iterator[Verdict]:
+        """Yield the verdicts given since this was last asked."""
+        while self._settled:
+            yield self._settled.pop()
 
 
 def _grounds(desk: Desk, published: date | None) -> Judgement:
@@ -158,8 +181,16 @@ def shelved(desk: Desk, batch: Iterable[Waiting]) -> Iterator[tuple[Waiting, Pag
     return ahead(read, batch, desk.archive.local)
 
 
-def sheet_of(desk: Desk, waiting: Waiting, page: Page) -> Sheet:
-    """Return what a child process is given of an entry's page."""
+def learnt(desk: Desk) -> Callable[[str], frozenset[int]]:
+    """Return who tells the marks of the lines that recur on a URL's site, as first asked for."""
+    of_site = lru_cache(SITES)(lambda site: recurring(desk.catalog.lines(site)))
+    return lambda url: of_site(urljoin(url, "/"))
+
+
+def sheet_of(
+    desk: Desk, waiting: Waiting, page: Page, known: Callable[[str], frozenset[int]]
+) -> Sheet:
+    """Return what a child process is given of an entry's page; `known` is of `learnt`."""
     entry = waiting.entry
     days = (
         Stated(_day(entry.published), entry.date_source, entry.date_text),
@@ -170,7 +201,7 @@ def sheet_of(desk: Desk, waiting: Waiting, page: Page) -> Sheet:
         days=days,
         first_seen=_day(waiting.first_seen),
         fetched=page.fetched.date(),
-        recurring=recurring(desk.catalog.lines(page.final_url)),
+        recurring=known(page.final_url),
     )
     return _sheet(desk, page, hints)
 
@@ -192,7 +223,7 @@ def _sheet(desk: Desk, page: Page, hints: Hints) -> Sheet:
 def reread(desk: Desk, place: Place) -> Story | None:
     """Return the story of a page in the archive as today's code extracts it; None for none."""
     page = desk.archive.read(place)
-    hints = Hints(recurring=recurring(desk.catalog.lines(page.final_url)))
+    hints = Hints(recurring=learnt(desk)(page.final_url))
     (reading,) = desk.readers.map([(_sheet(desk, page, hints),)])
     return reading.story if reading.story.text else None
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar, Self
 from uuid import uuid4
 
-from isal import igzip
+from isal import igzip, isal_zlib
 
 from storage.errors import Lost, StorageError, made
 from storage.model import Page, Place
@@ -223,8 +223,12 @@ def _said(headers: Mapping[str, str], name: str) -> str:
 
 
 def _unzipped(data: bytes) -> bytes:
+    unzip = isal_zlib.decompressobj(wbits=31)
+    content: bytes = unzip.decompress(data, MAX_CONTENT_BYTES + 1)
+    if unzip.eof and not unzip.unused_data:  # as good as always, and twice as fast
+        return content
     with igzip.IGzipFile(fileobj=io.BytesIO(data)) as file:  # type: ignore[no-untyped-call]
-        content: bytes = file.read(MAX_CONTENT_BYTES + 1)
+        content = file.read(MAX_CONTENT_BYTES + 1)
     if len(content) > MAX_CONTENT_BYTES:
         raise ValueError(f"decodes to more than {MAX_CONTENT_BYTES} bytes")
     return content

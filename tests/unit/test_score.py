@@ -176,6 +176,18 @@ def test_scripts_say_nothing_but_for_their_data() -> None:
     assert most('<meta property="og:title" content="Flood defences">') > 0
 
 
+def test_the_groups_words_need_a_link_or_a_headline_to_say_much() -> None:
+    weights, gap = TOPIC.weights, "x " * 400
+
+    def most(page: str) -> float:
+        return round(ceiling(TOPIC, page) - weights.bias, 2)
+
+    assert most(f"flood {'x ' * 1000} walls") == 0
+    assert most(f"flood {gap} walls") == round(weights.pairs * weights.intro, 2)
+    assert most("flood walls") == round(weights.pairs * weights.title, 2)
+    assert most(f"flood {gap} walls are built") == math.inf
+
+
 def test_the_prefilter_drops_a_page_without_its_words() -> None:
     assert not prefilter(TOPIC, b"<p>Sea views, a wall and the tide.</p>")
     assert prefilter(TOPIC, b"<p>The sea\n<b>wall</b></p>")
