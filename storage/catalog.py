@@ -6,6 +6,7 @@ copies that arrive at several workers at once end as one (measured with 16 worke
 without a lock 243 of 250 stories came in more than once, with it none).
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -23,9 +24,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Insert,
     Integer,
     RowMapping,
     String,
+    Table,
+    Update,
     bindparam,
     create_engine,
     delete,
@@ -63,6 +67,7 @@ from storage.model import (
     Waiting,
     columns,
 )
+from storage.prepared import Prepared
 from storage.slices import Slices
 
 TRIES = 30  # to upgrade, some 3 seconds each
@@ -88,62 +93,100 @@ def _is_free(now: Any, far: Any) -> ColumnElement[bool]:
     return or_(c.holder.is_(None), c.leased <= now, c.leased > far)
 
 
+def _given(table: Table, names: Iterable[str]) -> Update:
+    """Return an update of those columns, each from a parameter of its name."""
+    return update(table).values({name: bindparam(name) for name in names})
+
+
+def _inserted(table: Table, but: Sequence[str] = ()) -> Insert:
+    """Return an insert of all columns but those, each from a parameter of its name."""
+    names = (one.name for one in table.c if one.name not in but)
+    return table.insert().inline().values({name: bindparam(name) for name in names})
+
+
 # Built once: for what runs at every request, building them took longer than running them.
-_HOSTS = select(schema.host).where(schema.host.c.host.in_(bindparam("at", expanding=True)))
-_HOSTS = _HOSTS.with_for_update()
-_SET_HOST = update(schema.host).where(schema.host.c.host == bindparam("at"))
-_FREE_HOST = _SET_HOST.where(schema.host.c.holder == bindparam("by"))
+_KNOWN = tuple(field.name for field in fields(HostState))
+_HOST = Prepared(
+    select(*(schema.host.c[name] for name in _KNOWN))
+    .where(schema.host.c.host == bindparam("at"))
+    .with_for_update()
+)
+_AT_HOST = schema.host.c.host == bindparam("at")
+_SET_HOST = Prepared(_given(schema.host, _KNOWN).where(_AT_HOST))
+_FREE_HOST = Prepared(
+    _given(schema.host, ("holder", "until", "rest_until")).where(
+        _AT_HOST, schema.host.c.holder == bindparam("by")
+    )
+)
 _LINE = schema.line.c
 _LINES = select(_LINE.marks).where(_LINE.host == bindparam("at")).order_by(_LINE.rank.desc())
 _OLD_LINES = _LINES.with_only_columns(_LINE.rank).offset(LEARNT)
 _PRUNE = delete(schema.line).where(_LINE.host == bindparam("at"), _LINE.rank.in_(_OLD_LINES))
-_SET_FEED = update(schema.feed).where(schema.feed.c.url == bindparam("at"))
+_FEED = schema.feed.c.url == bindparam("at")
+_SET_FEED = Prepared(_given(schema.feed, [one.name for one in fields(FeedState)]).where(_FEED))
 _STORY = schema.story.c
 _ENTRY = schema.entry.c.id == bindparam("at")
 _SET_STORY = update(schema.story).where(_STORY.number == bindparam("at"))
-_ENTER_STORY = _SET_STORY.where(~_STORY.entered)
+_ENTER_STORY = Prepared(_SET_STORY.where(~_STORY.entered).values(pending=None, entered=True))
 _LET_GO: dict[str, None] = {"holder": None, "leased": None}
 _SET_DECIDED = update(schema.entry).where(_ENTRY, schema.entry.c.state != DECIDED)
-_SET_HELD = update(schema.entry).where(schema.entry.c.id.in_(bindparam("at", expanding=True)))
-_SET_HELD = _SET_HELD.values(holder=bindparam("me"), leased=bindparam("leased"))
+_SET_DECIDED = _SET_DECIDED.values(state=bindparam("to"), **_LET_GO)
+_DECIDED = {  # kept or not
+    True: Prepared(_SET_DECIDED),
+    False: Prepared(_SET_DECIDED.values(next_try=None)),
+}
 _FREE = update(schema.entry).where(schema.entry.c.holder.in_(bindparam("by", expanding=True)))
 _FREE = _FREE.values(_LET_GO)
 _NOW, _FAR = (bindparam(name, type_=schema.Moment) for name in ("now", "far"))
-_HOLD = {
-    verb: select(schema.entry.c.id)
-    .where(schema.entry.c.id.in_(bindparam("at", expanding=True)), waits)
-    .where((schema.entry.c.holder == bindparam("me")) | _is_free(_NOW, _FAR))
-    .with_for_update(skip_locked=True)
+_HOLD = {  # who is at it on PostgreSQL is not waited for
+    verb: Prepared(
+        _given(schema.entry, ("holder", "leased")).where(
+            schema.entry.c.id.in_(
+                select(schema.entry.c.id)
+                .where(_ENTRY, waits)
+                .where((schema.entry.c.holder == bindparam("holder")) | _is_free(_NOW, _FAR))
+                .with_for_update(skip_locked=True)
+            )
+        )
+    )
     for verb, waits in (
         ("fetch", _is_due(_NOW, _FAR)),
         ("sift", schema.entry.c.state == FETCHED),
     )
 }
-_ANNOUNCED = select(*(schema.entry.c[name] for name in ("state", "published", "url")))
-_ANNOUNCED = _ANNOUNCED.where(_ENTRY).with_for_update()
-_FETCH = schema.fetch.insert()
-_SET_FETCHED = update(schema.entry).where(_ENTRY)
-_SET_FETCHED = _SET_FETCHED.values(
-    state=bindparam("to"), attempts=schema.entry.c.attempts + 1, next_try=None, **_LET_GO
+_ANNOUNCED = Prepared(
+    select(*(schema.entry.c[name] for name in ("state", "published", "url")))
+    .where(_ENTRY)
+    .with_for_update()
 )
-_IN_FEED = (
+_FETCH = Prepared(_inserted(schema.fetch, but=("id", "pruned")))
+_SET_FETCHED = Prepared(
+    _given(schema.entry, ("state",))
+    .values(attempts=schema.entry.c.attempts + 1, next_try=None, **_LET_GO)
+    .where(_ENTRY)
+)
+_IN_FEED = Prepared(
     select(schema.content.c.html, schema.feed.c.shares)
     .join_from(schema.content, schema.entry)
     .outerjoin(schema.feed, schema.feed.c.url == schema.entry.c.source)
     .where(schema.content.c.entry == bindparam("at"))
 )
-_FORGET = delete(schema.content).where(schema.content.c.entry == bindparam("at"))
-_TAKE, _GIVE, _RELATE = (t.insert() for t in (schema.story, schema.verdict, schema.related))
+_FORGET = Prepared(delete(schema.content).where(schema.content.c.entry == bindparam("at")))
+_TAKE = Prepared(_inserted(schema.story, but=("entered", "withdrawn")).values(entered=False))
+_GIVE = Prepared(_inserted(schema.verdict))
+_RELATE = schema.related.insert()
 _TOLD = ("title", "url", "published", "date_source", "date_text", "language")
-_NUMBER = select(func.max(_STORY.number) + 1)
+_NUMBER = Prepared(select(func.max(_STORY.number) + 1))
 _NAMED = select(_STORY.name).where(_STORY.name.in_(bindparam("names", expanding=True)))
 _BYTES = func.coalesce(_STORY.pending, _STORY.withdrawn)
 _NEAREST = 3  # likely copies looked at beside those with a story's URL or very words
 _URLS, _NEAR = ("url", "other_url"), tuple(f"near_{n}" for n in range(_NEAREST))
-_ALIKE = select(_STORY.number, _STORY.name, _BYTES, _STORY.url, _STORY.exact).where(
-    _STORY.url.in_([bindparam(name, type_=String) for name in _URLS])  # not expanding: it
-    | (_STORY.exact == bindparam("exact"))  # takes twice as long
-    | _STORY.number.in_([bindparam(name, type_=Integer) for name in _NEAR])
+_ALIKE = Prepared(
+    select(_STORY.number, _STORY.name, _BYTES, _STORY.url, _STORY.exact).where(
+        _STORY.url.in_([bindparam(name, type_=String) for name in _URLS])
+        | (_STORY.exact == bindparam("exact"))
+        | _STORY.number.in_([bindparam(name, type_=Integer) for name in _NEAR])
+    )
 )
 
 _One = TypeVar("_One")
@@ -170,8 +213,9 @@ def _told() -> Iterator[None]:
     """Turn what a database says when it is lost, locked or full into an error of ours."""
     try:
         yield
-    except OperationalError as error:
-        raise StorageError(f"the catalog cannot be used: {error.orig}") from error
+    except (OperationalError, sqlite3.OperationalError) as error:
+        said = getattr(error, "orig", error)
+        raise StorageError(f"the catalog cannot be used: {said}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,13 +309,14 @@ class Catalog(Lists, Slices):
             with _told(), self._engine.begin() as connection:
                 yield connection
             return
+        driver: Any = self._writer.connection.driver_connection
         with _told():
-            try:  # not by an event of the engine: those cost at each statement
-                self._writer.exec_driver_sql("BEGIN IMMEDIATE")
+            try:  # not by SQLAlchemy, nor an event of the engine: those cost at each statement
+                driver.execute("BEGIN IMMEDIATE")
                 yield self._writer
-                self._writer.commit()
+                driver.commit()
             except BaseException:
-                self._writer.rollback()
+                driver.rollback()
                 raise
 
     def _together(self, act: _Act[_One, _Result], one: _One) -> _Result:
@@ -370,9 +415,10 @@ class Catalog(Lists, Slices):
 
     def disable(self, url: str, by: str | None, at: datetime) -> None:
         """Have a feed asked no more, whatever the feeds file says; by nobody: asked again."""
-        said = {"at": url, "disabled_by": by, "disabled_at": at if by else None}
+        said = {"disabled_by": by, "disabled_at": at if by else None}
         with self._write() as connection:
-            connection.execute(_SET_FEED, said)
+            feed = update(schema.feed).where(schema.feed.c.url == url)
+            connection.execute(feed.values(said))
 
     def feed_states(self) -> dict[str, FeedState]:
         """Return what we remember of each feed that is in the feeds file, by URL."""
@@ -464,12 +510,10 @@ class Catalog(Lists, Slices):
     ) -> list[set[int]]:
         held = []
         for verb, numbers, now in asks:
-            ours = {"me": self._holder, "leased": now + leases.LEASE}
-            asked = {**ours, "at": list(numbers), "now": now, "far": now + FARTHEST}
-            taken = list(connection.scalars(_HOLD[verb], asked))
-            if taken:
-                connection.execute(_SET_HELD, {**ours, "at": taken})
-            held.append(set(taken))
+            ours = {"holder": self._holder, "leased": now + leases.LEASE}
+            asked = {**ours, "now": now, "far": now + FARTHEST}
+            hold = _HOLD[verb]
+            held.append({n for n in numbers if hold.run(connection, at=n, **asked).rowcount})
         return held
 
     def held(self, now: datetime) -> tuple[int, datetime | None]:
@@ -493,8 +537,8 @@ class Catalog(Lists, Slices):
     def in_feed(self, number: int) -> InFeed | None:
         """Return the text that came with an undecided entry in its feed, if any did."""
         with self._read() as connection:
-            row = connection.execute(_IN_FEED, {"at": number}).first()
-        return InFeed(content=row.html, shares=tuple(row.shares or ())) if row else None
+            rows = _IN_FEED.rows(connection, at=number)
+        return InFeed(content=rows[0][0], shares=tuple(rows[0][1] or ())) if rows else None
 
     def save_shares(self, source: str, shares: Iterable[float]) -> None:
         """Keep which shares of its pages' words a feed held itself."""
@@ -522,24 +566,26 @@ class Catalog(Lists, Slices):
         return [None] * len(ones)
 
     def _fetched(self, connection: Connection, number: int, shelved: Shelved) -> None:
-        page, at = shelved.page, {"at": number}
-        entry = connection.execute(_ANNOUNCED, at).one()
-        decided = entry.state == DECIDED
-        fetch = {
-            "entry": number,
-            "at": page.fetched,
-            "outcome": REFETCHED if decided else FETCHED,
-            "status": page.status,
-            "final_url": page.final_url,
-            "hops": page.hops,
-            "sha256": shelved.sha256,
-        }
-        connection.execute(_FETCH, {**fetch, **columns(shelved.place)})
-        connection.execute(_SET_FETCHED, {**at, "to": DECIDED if decided else FETCHED})
+        page = shelved.page
+        ((state, published, url),) = _ANNOUNCED.rows(connection, at=number)
+        decided = state == DECIDED
+        _FETCH.run(
+            connection,
+            entry=number,
+            at=page.fetched,
+            outcome=REFETCHED if decided else FETCHED,
+            detail="",
+            status=page.status,
+            final_url=page.final_url,
+            hops=page.hops,
+            sha256=shelved.sha256,
+            **columns(shelved.place),
+        )
+        _SET_FETCHED.run(connection, at=number, state=DECIDED if decided else FETCHED)
         if decided:
             self._forget(connection, number)
         elif shelved.marks:
-            rank = f"{entry.published or ''} {entry.url}".encode()
+            rank = f"{published or ''} {url}".encode()
             self._remember(connection, page.final_url, rank, shelved.marks)
 
     def _remember(self, connection: Connection, url: str, rank: bytes, marks: bytes) -> None:
@@ -603,7 +649,7 @@ class Catalog(Lists, Slices):
         return connection.scalar(state.with_for_update())
 
     def _forget(self, connection: Connection, number: int) -> None:
-        connection.execute(_FORGET, {"at": number})
+        _FORGET.run(connection, at=number)
 
     def postpone(self, number: int, next_try: datetime) -> None:
         """Leave a page alone until then; nobody asked for it, so it is no attempt."""
@@ -653,14 +699,10 @@ class Catalog(Lists, Slices):
         grounds: Judgement,
         now: datetime,
     ) -> bool:
-        again = {} if verdict.keep else {"next_try": None}
-        changed = connection.execute(
-            _SET_DECIDED, {"at": number, "state": DECIDED, **_LET_GO, **again}
-        )
-        if not changed.rowcount:
+        if not _DECIDED[verdict.keep].run(connection, at=number, to=DECIDED).rowcount:
             return False
         said = {"entry": number, "reason": verdict.reason, "evidence": verdict.evidence, "at": now}
-        connection.execute(_GIVE, {**said, "run": self._in_run, **columns(grounds)})
+        _GIVE.run(connection, **said, run=self._in_run, **columns(grounds))
         self._forget(connection, number)
         return True
 
@@ -707,8 +749,7 @@ class Catalog(Lists, Slices):
         Those are entered here and not where a story is admitted, which all others wait for.
         """
         with self._write() as connection:
-            new = connection.execute(_ENTER_STORY, {"at": number, "pending": None, "entered": True})
-            if new.rowcount:
+            if _ENTER_STORY.run(connection, at=number).rowcount:
                 search.add(connection, number, story.title, story.text)
             else:  # restored
                 connection.execute(_SET_STORY, {"at": number, "pending": None})
@@ -800,16 +841,14 @@ class Catalog(Lists, Slices):
         return self._together(self._claim, (host, decide))
 
     def _claim(self, connection: Connection, claims: Sequence[_Claim]) -> list[timedelta]:
-        hosts, waits = {host for host, _ in claims}, []
-        states = _hosts(connection, hosts)
-        if new := hosts - states.keys():
-            self._add(connection, schema.host, [{"host": host} for host in sorted(new)])
-            states |= _hosts(connection, new)
+        waits = []
         for host, decide in claims:
-            states[host], wait = decide(states[host])
+            if not (found := _HOST.rows(connection, at=host)):
+                self._add(connection, schema.host, [{"host": host}])
+                found = _HOST.rows(connection, at=host)
+            state, wait = decide(HostState(**dict(zip(_KNOWN, found[0], strict=True))))
+            _SET_HOST.run(connection, at=host, **columns(state))
             waits.append(wait)
-        rows = [{"at": host, **columns(state)} for host, state in states.items()]
-        connection.execute(_SET_HOST, rows)
         return waits
 
     def crawl_delays(self) -> dict[str, float]:
@@ -939,8 +978,8 @@ class Admission:
         named = {url for url in urls if url}
         asked = dict(zip_longest(_URLS, named)) | dict(zip_longest(_NEAR, near))
         found = []
-        for number, name, pending, url, exact in self._connection.execute(
-            _ALIKE, {**asked, "exact": fingerprint.exact}
+        for number, name, pending, url, exact in _ALIKE.rows(
+            self._connection, **asked, exact=fingerprint.exact
         ):
             how = "exact" if exact == fingerprint.exact else "near"
             found.append((number, name, "url" if url in named else how, pending))
@@ -953,7 +992,7 @@ class Admission:
 
     def next_number(self) -> int:
         """Return the number of the next story: one more than the highest."""
-        return int(self._connection.scalar(_NUMBER) or 0)
+        return int(_NUMBER.rows(self._connection)[0][0] or 0)
 
     def take(
         self,
@@ -978,7 +1017,7 @@ class Admission:
             "words": fingerprint.words,
         }
         ours = {"number": number, "name": name, "entry": entry, "sha256": sha256}
-        self._connection.execute(_TAKE, {**row, **ours, "added": now, "pending": pending})
+        _TAKE.run(self._connection, **row, **ours, added=now, pending=pending)
         if self._sketch != fingerprint.sketch:
             self._room = sketches.look(self._connection, fingerprint.sketch)[1]
         sketches.add(self._connection, number, self._room)
@@ -1030,24 +1069,19 @@ def _pages_in(
 def _set_feeds(
     connection: Connection, polls: Sequence[tuple[FeedState, Taken, datetime]]
 ) -> list[None]:
-    rows = []
     for state, taken, now in polls:
         kept = columns(state)
         if state.outcome == "listed":
             kept["outcome"] = "new" if taken.new else "nothing_new"
         polled = (now.isoformat(), kept["outcome"], taken.new)
-        rows.append({"at": state.url, **kept, "past": [*state.past, polled][-PAST:]})
-    connection.execute(_SET_FEED, rows)
-    return [None] * len(rows)
-
-
-def _hosts(connection: Connection, hosts: Iterable[str]) -> dict[str, HostState]:
-    rows = connection.execute(_HOSTS, {"at": sorted(hosts)})
-    return {row.pop("host"): HostState(**row) for row in map(dict, rows.mappings())}
+        kept["past"] = [*state.past, polled][-PAST:]
+        _SET_FEED.run(connection, at=state.url, **kept)
+    return [None] * len(polls)
 
 
 def _free_hosts(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[None]:
-    connection.execute(_FREE_HOST, rows)
+    for row in rows:
+        _FREE_HOST.run(connection, **row)
     return [None] * len(rows)
 
 
