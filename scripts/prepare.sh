@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 uid=${NEWSDESK_UID:-$(id -u)} gid=${NEWSDESK_GID:-$(id -g)}
 [ "$uid" != 0 ] || uid=1000 gid=1000 # the containers do not run as root
 
-mkdir -p corpus state/archive state/airflow/tmp state/redis state/s3/newsdesk state/secrets
+mkdir -p corpus state/archive state/airflow/tmp state/redis state/s3 state/secrets
 umask 077
 chmod 700 state/secrets state/airflow state/redis state/s3
 
@@ -36,7 +36,7 @@ repeat flower_auth 'newsdesk:%s' flower_password
 # keys and endpoint of the object store: at first those of the service s3
 [ -s state/secrets/aws ] ||
     repeat aws '[default]\naws_access_key_id = newsdesk\naws_secret_access_key = %s
-region = us-east-1\nendpoint_url = http://s3:7070\n' s3_secret_key
+region = us-east-1\nendpoint_url = http://s3:8333\n' s3_secret_key
 
 [ -e .env ] || printf 'NEWSDESK_UID=%s\nNEWSDESK_GID=%s\n' "$uid" "$gid" >.env
 [ "$(id -u)" != 0 ] || chown -R "$uid:$gid" corpus state

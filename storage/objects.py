@@ -43,8 +43,12 @@ class Objects:
         """Return the objects whose names begin so, and their bytes; in no order."""
         with self._told(self.url):
             found = self._fs.find(self._root, prefix=prefix, detail=True)
-        names = ((path.removeprefix(f"{self._root}/"), said) for path, said in found.items())
-        return {name: said["size"] for name, said in names if name and name.startswith(prefix)}
+        below = f"{self._root}/"  # itself may be listed, where it was emptied
+        return {
+            path.removeprefix(below): said["size"]
+            for path, said in found.items()
+            if path.startswith(below + prefix) and path != below
+        }
 
     def get(self, name: str, begin: int = 0, end: int | None = None) -> bytes:
         """Return bytes of an object, by one request; raises Lost when there are none."""

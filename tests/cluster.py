@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -35,7 +36,10 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=Path("/none")).parent
 IMAGE = dict(re.findall(r"([A-Z_]+)=(\S+)", (ROOT / "Dockerfile").read_text().split("ENV ")[1]))
-PORTS = {"postgres": "5432", "redis": "6379", "api-server": "8080", "flower": "5555"}
+PORTS = {
+    "postgres": "5432", "redis": "6379", "api-server": "8080", "flower": "5555",
+    "s3": "8333", "its master": "9333", "its filer": "8888", "its volumes": "9340",
+}  # fmt: skip
 # Numbers and switches that people set for their own desk.
 OURS = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True"}  # the tests start what they want
 
@@ -45,6 +49,14 @@ def missing() -> str:
     lacks = [] if shutil.which("redis-server") else ["redis-server"]
     lacks += [] if POSTGRES.is_dir() else ["postgresql"]
     return f"not installed: {', '.join(lacks)}; .ci/run installs it" if lacks else ""
+
+
+def _port() -> int:
+    """Return a free port; so is the one 10000 higher, which SeaweedFS takes besides."""
+    for port in iter(partial(free_port, 0), None):
+        if port < 55536 and free_port(port + 10000) == port + 10000:
+            return port
+    raise AssertionError
 
 
 class Cluster(airflow_home.Airflow):
@@ -65,7 +77,7 @@ class Cluster(airflow_home.Airflow):
         self._instances = {name: [name] for name in SERVICES if name not in without}
         self._instances["worker"] = names
         self._of = {one: service for service, ones in self._instances.items() for one in ones}
-        self.ports = {service: str(free_port(0)) for service in PORTS}
+        self.ports = {service: str(_port()) for service in PORTS}
         self.port = int(self.ports["api-server"])
         self.ran: dict[str, dict[str, Any]] = {}
         self.restarts: dict[str, int] = {}
@@ -88,10 +100,11 @@ class Cluster(airflow_home.Airflow):
         shutil.copy(ROOT / "scripts/prepare.sh", self.folder / "scripts")
         prepare = ["sh", self.folder / "scripts/prepare.sh"]
         subprocess.run(prepare, check=True, capture_output=True)
-        for name in ("pgpass", "broker_url"):  # they name hosts
+        for name in ("pgpass", "broker_url", "aws"):  # they name hosts
             file = self.folder / "state/secrets" / name
             file.write_text(self._here(file.read_text().replace("postgres:", "127.0.0.1:"), {}))
-        self._init_postgres()
+        if "postgres" in self._instances:
+            self._init_postgres()
         well: set[str] = set()
         while well != set(self._of):
             for name, service in self._of.items():
@@ -102,7 +115,8 @@ class Cluster(airflow_home.Airflow):
             next_one = next(one for one in self._processes if one not in well)
             self._wait(next_one, partial(self.is_healthy, next_one))
             well.add(next_one)
-        self._wait("the API", self._log_in)
+        if "api-server" in self._instances:
+            self._wait("the API", self._log_in)
 
     def stop(self) -> None:
         """Stop all, databases last; may be called twice."""
@@ -112,6 +126,10 @@ class Cluster(airflow_home.Airflow):
         self._processes.clear()
         if hasattr(self, "_postgres"):
             shutil.rmtree(self._postgres, ignore_errors=True)
+        for port in map(int, self.ports.values()):  # what SeaweedFS leaves, when it is killed
+            for left in Path("/tmp").glob("seaweedfs-*.sock"):
+                if left.stem.endswith((f"-{port}", f"-{port + 10000}")):
+                    left.unlink()
 
     def check(self) -> None:
         """Start again what has ended, as the file says; raises where it may not come back."""
@@ -130,14 +148,15 @@ class Cluster(airflow_home.Airflow):
         service = self._of[name]
         about = SERVICES[service]
         said = about["command"]
-        command = said.split() if isinstance(said, str) else list(said)
+        command = said.split() if isinstance(said, str) else [*about.get("entrypoint", ()), *said]
         volumes = self._volumes(service)
         command = [self._here(part, volumes) for part in command]
         environment = {
             variable: OURS.get(variable, self._here(self._filled(str(value)), volumes))
             for variable, value in about["environment"].items()
         }
-        self.ran.setdefault(service, {}).update(command=said, environment=about["environment"])
+        kept = ("entrypoint", "command", "environment")
+        self.ran.setdefault(service, {}).update({name: about.get(name) for name in kept})
         if "build" in about:
             environment |= {
                 variable: self._here(value, volumes).replace("$PATH", os.defpath)
@@ -147,7 +166,8 @@ class Cluster(airflow_home.Airflow):
             command += ["--bind", "127.0.0.1"]
         if service == "postgres":
             command = self._as_postgres(command)
-        environment = {"PATH": os.defpath, **environment, "HOSTNAME": name}
+        programs = f"{Path(sys.executable).parent}:{os.defpath}"
+        environment = {"PATH": programs, **environment, "HOSTNAME": name}
         log = self.home / f"{name}.log"
         if log.exists():
             log.rename(self.home / f"{name}.until-{time.time():.0f}.log")
@@ -254,7 +274,7 @@ class Cluster(airflow_home.Airflow):
         places = {**volumes, "/run/secrets": secrets, "/opt/newsdesk": str(ROOT)}
         text = text.replace("$$", "$").replace("0.0.0.0", "127.0.0.1")
         text = text.replace("@postgres/", "@127.0.0.1:5432/")
-        text = re.sub(r"\b(api-server|redis)(?=:\d)", "127.0.0.1", text)
+        text = re.sub(r"\b(api-server|redis|s3)(?=:\d)", "127.0.0.1", text)
         for service, port in PORTS.items():
             text = re.sub(rf"\b{port}\b", self.ports[service], text)
         for inside in sorted(places, key=len, reverse=True):

@@ -28,9 +28,12 @@ def object_store() -> Iterator[ObjectStore]:
         yield store
 
 
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    with objectstore.composed(tmp_path_factory.mktemp("seaweedfs") / "home") as store:
+        yield store
+
+
 @pytest.fixture
 def bucket(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Make a bucket; this process and its children can reach it."""
-    for name, value in object_store.environment.items():
-        monkeypatch.setenv(name, value)
-    return object_store.bucket()
+    return object_store.lend(monkeypatch)

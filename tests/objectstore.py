@@ -1,4 +1,4 @@
-"""An S3 server on loopback, a process of its own."""
+"""S3 servers on loopback: that of moto, and the service s3 of docker-compose.yml."""
 
 import subprocess
 import sys
@@ -10,29 +10,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pytest
 import s3fs
 
+from tests.cluster import SERVICES, Cluster
 
+
+@dataclass(frozen=True)
 class ObjectStore:
     """A server, and what the environment of those who use it must hold."""
 
-    def __init__(self, port: int) -> None:
-        self.environment: Mapping[str, str] = {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-            "AWS_ACCESS_KEY_ID": "newsdesk",
-            "AWS_SECRET_ACCESS_KEY": "a secret of no account",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+    address: str
+    secret: str
+    environment: Mapping[str, str]
 
     def files(self) -> s3fs.S3FileSystem:
         """Return another client than the one that is tested."""
         return s3fs.S3FileSystem(
-            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
-            key=self.environment["AWS_ACCESS_KEY_ID"],
-            secret=self.environment["AWS_SECRET_ACCESS_KEY"],
-            use_listings_cache=False,
+            endpoint_url=self.address, key="newsdesk", secret=self.secret, use_listings_cache=False
         )
+
+    def lend(self, monkeypatch: pytest.MonkeyPatch) -> str:
+        """Make a bucket; this process and its children can reach it."""
+        s3fs.S3FileSystem.clear_instance_cache()  # it may know another server
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+        return self.bucket()
 
     def bucket(self, kind: str = "news") -> str:
         """Make a bucket of a test's own; of a `careless` or `old` kind, see _serve."""
@@ -43,7 +46,7 @@ class ObjectStore:
 
 @contextmanager
 def running() -> Iterator[ObjectStore]:
-    """Start a server; end it."""
+    """Start moto's; end it."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.objectstore"],
         stdin=subprocess.PIPE,  # it ends when this does
@@ -53,9 +56,27 @@ def running() -> Iterator[ObjectStore]:
     ) as server:
         try:
             assert server.stdout
-            yield ObjectStore(int(server.stdout.readline()))
+            address, secret = f"http://127.0.0.1:{int(server.stdout.readline())}", "of no account"
+            said = {
+                "ENDPOINT_URL": address, "ACCESS_KEY_ID": "newsdesk", "SECRET_ACCESS_KEY": secret,
+                "DEFAULT_REGION": "us-east-1", "EC2_METADATA_DISABLED": "true",
+            }  # fmt: skip
+            yield ObjectStore(address, secret, {f"AWS_{name}": one for name, one in said.items()})
         finally:
             server.kill()
+
+
+@contextmanager
+def composed(folder: Path) -> Iterator[ObjectStore]:
+    """Start what docker-compose.yml says of s3, and nothing else; it is found by the file `aws`."""
+    others = tuple(name for name in SERVICES if name != "s3")
+    with Cluster(folder, {}, workers=0, without=others) as cluster:
+        secrets = folder / "state/secrets"
+        yield ObjectStore(
+            f"http://127.0.0.1:{cluster.ports['s3']}",
+            (secrets / "s3_secret_key").read_text(),
+            {"AWS_SHARED_CREDENTIALS_FILE": str(secrets / "aws")},
+        )
 
 
 @dataclass
@@ -69,7 +90,8 @@ class Shelf:
         return f"{self.where}/{name}"
 
     def names(self) -> list[str]:
-        return sorted(path.rpartition("/")[2] for path in self.fs.find(self.where))
+        below = f"{self.where.removeprefix('s3://')}/"  # itself may be listed, once emptied
+        return sorted(p.rpartition("/")[2] for p in self.fs.find(self.where) if p.startswith(below))
 
     def read(self, name: str) -> bytes:
         return bytes(self.fs.cat_file(self.at(name)))

