@@ -123,7 +123,12 @@ _LINES = select(_LINE.marks).where(_LINE.host == bindparam("at")).order_by(_LINE
 _OLD_LINES = _LINES.with_only_columns(_LINE.rank).offset(LEARNT)
 _PRUNE = delete(schema.line).where(_LINE.host == bindparam("at"), _LINE.rank.in_(_OLD_LINES))
 _FEED = schema.feed.c.url == bindparam("at")
-_SET_FEED = Prepared(_given(schema.feed, [one.name for one in fields(FeedState)]).where(_FEED))
+_STATE = tuple(field.name for field in fields(FeedState))
+_SET_FEED = Prepared(_given(schema.feed, _STATE).where(_FEED))
+_STATES = Prepared(select(*(schema.feed.c[name] for name in _STATE)).where(schema.feed.c.listed))
+_SAID = ("title", "nation", "kind", "enabled")  # in the feeds file
+_ROW = ("url", "listed", "moved_to", "address", *_SAID)
+_LISTED = Prepared(select(*(schema.feed.c[name] for name in _ROW)))
 _STORY = schema.story.c
 _ENTRY = schema.entry.c.id == bindparam("at")
 _SET_STORY = update(schema.story).where(_STORY.number == bindparam("at"))
@@ -381,30 +386,30 @@ class Catalog(Lists, Slices):
         remember of that one, whose entries are now its own and whose row stays as an alias.
         """
         feeds = list(feeds)
-        stay = {feed.url for feed in feeds}
+        stay, c = {feed.url for feed in feeds}, schema.feed.c
         with self._write() as connection:
-            rows = [dict(row) for row in connection.execute(select(schema.feed)).mappings()]
-            known = {row["url"]: row for row in rows}
-            left = [row for row in rows if row["url"] not in stay]
-            moved = {row[key]: row for row in left for key in ("moved_to", "address")}
-            url = schema.feed.c.url
-            for row in left:
-                if row["listed"]:
-                    gone = update(schema.feed).where(url == row["url"]).values(listed=False)
-                    connection.execute(gone)
+            known, moved = {}, dict[str, str]()
+            for url, listed, moved_to, address, *as_said in _LISTED.rows(connection):
+                known[url] = (*as_said, listed)
+                if url not in stay:
+                    moved |= {moved_to: url, address: url}
+                    if listed:
+                        gone = update(schema.feed).where(c.url == url).values(listed=False)
+                        connection.execute(gone)
             for feed in feeds:
-                names = ("url", "title", "nation", "kind", "enabled")
-                said = {**{name: getattr(feed, name) for name in names}, "listed": True}
-                if feed.url in moved and feed.url not in known:
-                    before = moved[feed.url]
-                    said = {**before, "address": None, "moved_to": None, **said}
+                said = {**{name: getattr(feed, name) for name in _SAID}, "listed": True}
+                new = feed.url not in known
+                if new and feed.url in moved:
+                    before = select(schema.feed).where(c.url == moved[feed.url])
+                    state = connection.execute(before).mappings().one()
+                    said = {**state, "address": None, "moved_to": None, **said}
                     for table in (schema.entry, schema.slice):
-                        ours = table.c.source == before["url"]
+                        ours = table.c.source == moved[feed.url]
                         connection.execute(update(table).where(ours).values(source=feed.url))
-                if feed.url not in known:
-                    self._add(connection, schema.feed, [said])
-                elif known[feed.url] != known[feed.url] | said:
-                    connection.execute(update(schema.feed).where(url == feed.url).values(said))
+                if new:
+                    self._add(connection, schema.feed, [{"url": feed.url, **said}])
+                elif known[feed.url] != tuple(said.values()):
+                    connection.execute(update(schema.feed).where(c.url == feed.url).values(said))
 
     def disabled(self) -> dict[str, tuple[str, datetime]]:
         """Return the feeds that a person disabled: who, and when."""
@@ -422,10 +427,10 @@ class Catalog(Lists, Slices):
 
     def feed_states(self) -> dict[str, FeedState]:
         """Return what we remember of each feed that is in the feeds file, by URL."""
-        names = [field.name for field in fields(FeedState)]
-        query = select(*(schema.feed.c[name] for name in names)).where(schema.feed.c.listed)
         with self._read() as connection:
-            return {row["url"]: FeedState(**row) for row in connection.execute(query).mappings()}
+            rows = _STATES.rows(connection)
+        states = (FeedState(**dict(zip(_STATE, row, strict=True))) for row in rows)
+        return {state.url: state for state in states}
 
     def polled(
         self,
