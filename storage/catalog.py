@@ -407,7 +407,7 @@ class Catalog(Lists, Slices):
                         ours = table.c.source == moved[feed.url]
                         connection.execute(update(table).where(ours).values(source=feed.url))
                 if new:
-                    self._add(connection, schema.feed, [{"url": feed.url, **said}])
+                    self._add(connection, schema.feed, [{**said, "url": feed.url}])
                 elif known[feed.url] != tuple(said.values()):
                     connection.execute(update(schema.feed).where(c.url == feed.url).values(said))
 
