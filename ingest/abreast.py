@@ -1,9 +1,10 @@
 """Hosts side by side, one host in turn: threads, because waiting is all that the verbs do there."""
 
+import ctypes
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from queue import SimpleQueue
 from threading import Event
 from typing import TypeVar
@@ -14,6 +15,7 @@ Result = TypeVar("Result")
 # Hosts asked at the same time; a thread that sleeps costs 50 kB, and only as many start as there
 # are hosts. Where more than this answer slowly, the others wait for one to be done.
 LANES = 256
+_ARENAS, FEW_ARENAS = -8, 2  # M_ARENA_MAX in glibc's malloc.h
 AHEAD = 16  # objects asked of a store before the first is used: 30 ms each, and a page takes 30
 
 
@@ -39,6 +41,7 @@ def together(lanes: Sequence[Generator[Result, None, None]]) -> Iterator[Result]
     An error in one, and an end of the iteration, stop the others at what they give next, and
     close them; then the error is raised here.
     """
+    _allocator("mallopt", _ARENAS, FEW_ARENAS)
     stop: Event = Event()
     results: SimpleQueue[tuple[bool, Result | BaseException | None]] = SimpleQueue()
 
@@ -70,6 +73,17 @@ def together(lanes: Sequence[Generator[Result, None, None]]) -> Iterator[Result]
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+            _allocator("malloc_trim", 0)
+
+
+def _allocator(name: str, *args: int) -> None:
+    """Tell the C library's allocator, where that is glibc's.
+
+    It gives each thread its own arena and keeps what they free: measured with 200 lanes, 360 MB
+    where 240 do, for no time.
+    """
+    with suppress(AttributeError):
+        getattr(ctypes.CDLL(None), name)(*args)
 
 
 def ahead(
