@@ -45,8 +45,8 @@ _DROPPED = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\xad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
 )
 _BREAK = re.compile(r"<(?:wbr|WBR)[^<>]*>|<!--[^<>]*-->")
-_META = re.compile(r"<(?:meta|META)\b[^<>]*?\b(?:content|CONTENT)\s*=\s*(['\"])([^<>]*?)\1")
-_TAG = re.compile(r"<[^<>]*>")
+_UNSEEN_TAG = re.compile(_BREAK.pattern.encode())
+_META = re.compile(rb"<(?:meta|META)\b[^<>]*?\b(?:content|CONTENT)\s*=\s*(['\"])([^<>]*?)\1")
 _BEHIND = re.compile(r"\(\?<!\\b[^()]*\)")  # the "!primary" of ingest.topics
 _PHRASE, _DISGUISE = 0, 1
 NEAR = 5_000  # bytes about a disguised word in which the rest of its phrase is looked for
@@ -148,12 +148,16 @@ def _resolved(page: str) -> str:
 def told(page: str) -> str:
     """Return, in lower case, all that a page may tell: text, descriptions, JSON-LD; tags as blanks.
 
-    Only scripts and styles go; who says nothing in the rest has no story that does.
+    Only scripts and styles go; who says nothing in the rest has no story that does. In bytes, for
+    one sign beyond Latin-1 makes each of a string's characters two or four of them.
     """
-    for tag in ("script", "style"):
-        first, *others = page.split(f"<{tag}")
-        page = first + " ".join(
-            one if "ld+json" in one.partition(">")[0] else one.partition(f"</{tag}")[2] or one
+    left = page.encode(errors="replace")
+    for tag in (b"script", b"style"):
+        first, *others = left.split(b"<" + tag)
+        left = first + b" ".join(
+            one if b"ld+json" in one.partition(b">")[0] else one.partition(b"</" + tag)[2] or one
             for one in others
         )
-    return _resolved(_TAG.sub(" ", _META.sub(r" \2 <", _BREAK.sub("", page)))).lower()
+    first, *others = _META.sub(rb" \2 <", _UNSEEN_TAG.sub(b"", left)).split(b"<")
+    texts = (one.partition(b">")[2] if b">" in one else b"<" + one for one in others)
+    return _resolved(b" ".join((first, *texts)).decode(errors="replace")).lower()
