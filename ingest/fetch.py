@@ -15,6 +15,7 @@ from ingest.desk import Desk
 from ingest.errors import Fault, FetchError, RunFailed
 from ingest.furniture import MAX_LEARNT, marks
 from ingest.plain import decoded, is_html
+from ingest.reading import is_wordless
 from ingest.urls import host_of
 from ingest.web.client import MayAsk, redacted
 from storage.leases import LEASE
@@ -123,7 +124,9 @@ def _asked(desk: Desk, entry: Entry, may_ask: MayAsk) -> Page:
 def _keep(desk: Desk, waiting: Waiting, page: Page) -> None:
     place = desk.archive.append(page)
     digest = hashlib.sha256(page.content).hexdigest()
-    learnt = marks(decoded(page.content[:MAX_LEARNT], page.header("content-type") or ""))
+    learnt = b""
+    if not is_wordless(desk.topic, page.content):  # else none of its kind is taken apart
+        learnt = marks(decoded(page.content[:MAX_LEARNT], page.header("content-type") or ""))
     desk.catalog.fetched(waiting.id, page, place, digest, learnt)
     log.info("page_fetched", url=redacted(page.final_url), status=page.status, file=place.file)
 

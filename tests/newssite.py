@@ -57,6 +57,7 @@ class Asked:
     path: str  # with its query
     headers: Mapping[str, str]  # names in lower case
     at: float  # seconds, of time.monotonic
+    connection: int = 0  # the port at its other end
 
 
 class NewsSite:
@@ -165,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.site = self.server.site
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.site.asked.append(Asked(self.path, headers, time.monotonic()))
+        self.site.asked.append(Asked(self.path, headers, time.monotonic(), self.client_address[1]))
         self.site.at_once += 1
         self.site.most_at_once = max(self.site.most_at_once, self.site.at_once)
         try:

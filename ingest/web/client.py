@@ -50,12 +50,10 @@ def redacted(url: str) -> str:
 
 
 class Web:
-    """Asks for pages on behalf of many threads; each `get` has its own connection and clock.
+    """Asks for pages on behalf of many threads; each `get` has its own clock.
 
     One httpx.Client whose transport dials only what the guard allows (`ingest.web.wire`). It gets
-    finished requests, so that no cookie, header, proxy or netrc entry of its own comes in. No
-    connection is kept between calls: a host is asked every few seconds at most, and one kept so
-    long is often found closed, or another's.
+    finished requests, so that no cookie, header, proxy or netrc entry of its own comes in.
     """
 
     def __init__(

@@ -1,10 +1,12 @@
 """Connections to guarded addresses that end at a deadline, whatever the other side does."""
 
+import select
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Lock
 
 import h11
 from httpx import URL, BaseTransport, Request, Response, SyncByteStream
@@ -13,7 +15,14 @@ from ingest.errors import Fault
 from ingest.web.guard import Guard, Refusal
 
 MAX_HEADER_BYTES = 64 * 1024  # of one answer, what comes before it counted in
+KEPT = 256  # connections between two pages
+KEPT_SECONDS = 15.0  # servers keep one for 5 to 75
+Site = tuple[str, bytes, int | None]  # scheme, host, port
 MAX_CONNECT = 10.0  # seconds for one address; Lion Reader's and CommaFeed's limit
+
+
+class Silence(ConnectionError):
+    """A site hung up without a word."""
 
 
 class Clock:
@@ -40,7 +49,7 @@ class Clock:
 
 
 class Wire:
-    """A connection of its own for one request, to where the guard lets it.
+    """A connection to a site, to where the guard lets it; asks one thing after the other.
 
     h11 speaks HTTP/1.1 and knows no socket. A socket's timeout is for one operation, so that one
     byte a second would go on for ever: each operation gets what is left of the clock.
@@ -48,7 +57,7 @@ class Wire:
 
     def __init__(self, guard: Guard, tls: ssl.SSLContext, clock: Clock, url: URL) -> None:
         """Connect to the URL's host, by TLS for https; raises Refusal."""
-        self._url, self._clock = url, clock
+        self._clock = clock
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEADER_BYTES)
         host, is_tls = url.raw_host.decode(), url.scheme == "https"
         self._socket = self._dialled(guard, host, url.port or (443 if is_tls else 80))
@@ -63,12 +72,33 @@ class Wire:
         """Close the connection."""
         self._socket.close()
 
-    def ask(self, headers: list[tuple[bytes, bytes]]) -> h11.Response:
+    def is_free(self) -> bool:
+        """Tell whether all was asked and answered, and the site neither closes nor says more."""
+        if self._http.their_state is h11.SEND_BODY:  # an empty one, if no more need be received
+            self._http.next_event()
+        states = {self._http.our_state, self._http.their_state}
+        return states == {h11.DONE} and not any(self._http.trailing_data) and not self._is_heard()
+
+    def _is_heard(self) -> bool:
+        poll = select.poll()  # not select(), which knows no file beyond the 1,024th
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def asks_again(self, clock: Clock) -> bool:
+        """Make ready to ask again; False where the site hung up meanwhile."""
+        if self._is_heard():
+            return False
+        self._http.start_next_cycle()
+        self._clock = clock
+        return True
+
+    def ask(self, target: bytes, headers: list[tuple[bytes, bytes]]) -> h11.Response:
         """Send a GET and return the head of its answer.
 
-        Raises TimeoutError, OSError, h11.ProtocolError, and Refusal for a head without end.
+        Raises TimeoutError, OSError, h11.ProtocolError, Silence, and Refusal for a head without
+        end.
         """
-        asked = h11.Request(method=b"GET", target=self._url.raw_path, headers=headers)
+        asked = h11.Request(method=b"GET", target=target, headers=headers)
         sent = (self._http.send(asked) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
         with suppress(ConnectionError):  # who hangs up early may have answered all the same
             self._socket.settimeout(self._clock.left())
@@ -78,9 +108,12 @@ class Wire:
             if answer is h11.NEED_DATA:
                 if received >= MAX_HEADER_BYTES:
                     raise Refusal(Fault.TOO_LARGE, f"headers received={received}")
-                received += self._receive(16 * 1024)
+                try:
+                    received += self._receive(16 * 1024)
+                except ConnectionError as error:
+                    raise error if received else Silence(str(error)) from error
                 if self._http.trailing_data[1] and not received:
-                    raise ConnectionError("the site hung up without an answer")
+                    raise Silence("the site hung up without an answer")
         return answer
 
     def body(self) -> Iterator[bytes]:
@@ -127,33 +160,74 @@ class Wire:
 
 
 class Transport(BaseTransport):
-    """httpx's way over a wire of its own for each request, which brings `guard` and `clock`.
+    """httpx's way over wires; a request brings `guard` and `clock`. Threads may use it.
 
     Not httpcore's: that takes twice the processor time (measured: 2.1 ms for a 304, 1.1 so), and
     its timeouts are for one operation each.
+
+    A connection whose answer was read to its end is kept for the site's next page: to connect, by
+    TLS above all, costs both sides more than to ask. Where it was closed meanwhile, another is
+    dialled; a GET may be sent twice (RFC 9110 section 9.2.2).
     """
 
     def __init__(self, tls: ssl.SSLContext) -> None:
-        self._tls = tls
+        self._tls, self._lock = tls, Lock()
+        self._kept: dict[Site, tuple[float, Wire]] = {}  # since when; the oldest first
 
     def handle_request(self, request: Request) -> Response:
         """Send a request without a body; the response's body is still to be read."""
-        brought = request.extensions
-        wire = Wire(brought["guard"], self._tls, brought["clock"], request.url)
+        clock: Clock = request.extensions["clock"]
+        url, wire = request.url, None
+        site = (url.scheme, url.raw_host, url.port)
+        with self._lock:
+            since, kept = self._kept.pop(site, (0.0, None))
+        if kept and time.monotonic() < since + KEPT_SECONDS and kept.asks_again(clock):
+            with suppress(Silence):
+                answer = self._answer(kept, request)
+                wire = kept
+        elif kept:
+            kept.close()
+        if wire is None:
+            wire = Wire(request.extensions["guard"], self._tls, clock, url)
+            answer = self._answer(wire, request)
+        body = _Body(wire, lambda: self._keep(site, wire))
+        return Response(answer.status_code, headers=answer.headers.raw_items(), stream=body)
+
+    def _answer(self, wire: Wire, request: Request) -> h11.Response:
         try:
-            answer = wire.ask(request.headers.raw)
+            return wire.ask(request.url.raw_path, request.headers.raw)
         except BaseException:
             wire.close()
             raise
-        return Response(answer.status_code, headers=answer.headers.raw_items(), stream=_Body(wire))
+
+    def _keep(self, site: Site, wire: Wire) -> None:
+        with self._lock:
+            gone = [self._kept.pop(site)] if site in self._kept else []
+            if len(self._kept) >= KEPT:
+                gone.append(self._kept.pop(next(iter(self._kept))))
+            self._kept[site] = time.monotonic(), wire
+        for _, other in gone:
+            other.close()
+
+    def close(self) -> None:
+        """Close what is kept."""
+        while self._kept:
+            self._kept.popitem()[1][1].close()
 
 
 class _Body(SyncByteStream):
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, wire: Wire, keep: Callable[[], None]) -> None:
+        self._wire, self._keep = wire, keep
 
     def __iter__(self) -> Iterator[bytes]:
         return self._wire.body()
 
     def close(self) -> None:
-        self._wire.close()
+        try:
+            is_free = self._wire.is_free()
+        except (h11.ProtocolError, OSError, ValueError):
+            is_free = False
+        if is_free:
+            self._keep()
+        else:
+            self._wire.close()

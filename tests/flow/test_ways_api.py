@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
@@ -433,9 +433,12 @@ def test_an_item_that_the_content_api_cannot_show_is_left_to_its_page(
 KEY = "c4n4ry-9f8e-7d6c5b"
 
 
+OPENED = ExitStack()  # what a test opens, until its end
+
+
 @pytest.fixture
 def paper() -> Iterator[archives.Guardian]:
-    with archives.Guardian(KEY) as site:
+    with archives.Guardian(KEY) as site, OPENED:
         site.pieces = [
             Piece(f"society/2024/{n}", datetime(2024, 3, 1, tzinfo=UTC) + timedelta(hours=2 * n))
             for n in range(700)
@@ -452,6 +455,7 @@ def guardian(paper: archives.Guardian, path: str, key: str = KEY, **row: str) ->
     secrets = Secrets()
     mark = secrets.hide(f"{paper.url('/search')}?api-key={key}").rpartition("=")[2] if key else ""
     web = Web(user_agent="newsdesk-test", allow=[ip_network("127.0.0.0/8")], secrets=secrets)
+    OPENED.enter_context(web)
     return way(Here, web, f"https://www.theguardian.com{path}", key=mark, **row)
 
 

@@ -1,5 +1,6 @@
 """The one seam to the network, against real servers on loopback addresses."""
 
+import atexit
 import gzip
 import logging
 import socket
@@ -8,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_network
 from pathlib import Path
@@ -28,16 +29,28 @@ from tests.newssite import HOSTILE, NewsSite, Reply
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 AGENT = "Newsdesk-Test/1 (+https://newsdesk.example; desk@newsdesk.example)"
 CANARY = "c4n4ry"
+OK_TEXT = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\ntext"
+
+
+OPENED = ExitStack()  # what a test opens, until its end
 
 
 def a_web(seconds: float = 5, **more: object) -> Web:
-    return Web(
-        user_agent=AGENT,
-        allow=LOOPBACK,
-        max_bytes=200_000,
-        deadline=timedelta(seconds=seconds),
-        **more,  # type: ignore[arg-type]
+    return OPENED.enter_context(
+        Web(
+            user_agent=AGENT,
+            allow=LOOPBACK,
+            max_bytes=200_000,
+            deadline=timedelta(seconds=seconds),
+            **more,  # type: ignore[arg-type]
+        )
     )
+
+
+@pytest.fixture(autouse=True)
+def _closing() -> Iterator[None]:
+    with OPENED:
+        yield
 
 
 @pytest.fixture
@@ -53,6 +66,8 @@ def other() -> Iterator[NewsSite]:
 
 
 WEB = a_web()
+OPENED.pop_all()
+atexit.register(WEB.__exit__)
 
 
 def failure(web: Web, url: str, **more: object) -> FetchError:
@@ -125,6 +140,48 @@ def test_many_threads_share_one_web(site: NewsSite) -> None:
         pages = list(pool.map(web.get, urls))
 
     assert [page.content for page in pages] == [f"page {n}".encode() for n in range(50)]
+
+
+def test_a_site_is_asked_again_by_the_connection_that_is_open(site: NewsSite) -> None:
+    site.publish("/", "text", gzip=True)
+    site.publish("/gone", "no such page", status=404)
+    tag = {"etag": WEB.get(site.url()).header("etag")}
+
+    assert WEB.get(site.url(), **tag).status == 304  # type: ignore[arg-type]
+    assert WEB.get(site.url()).content == b"text"
+    failure(WEB, site.url("/gone"))  # whose text is not read
+    assert WEB.get(site.url()).content == b"text"
+
+    used = [asked.connection for asked in site.asked]
+    assert used[0] == used[1] == used[2] == used[3] != used[4]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_connection_that_the_site_closed_is_made_anew(late: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            for _ in range(2):
+                connection, _address = listening.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(OK_TEXT)
+                    if late:  # the next question has come when it hangs up
+                        connection.recv(1)
+
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(answer)
+            web, url = a_web(), f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            assert web.get(url).content == web.get(url).content == b"text"
+            web.__exit__()
+            done.result(5)
+
+
+def test_a_site_that_says_more_than_it_was_asked_is_not_asked_so_again(site: NewsSite) -> None:
+    url = site.misbehave("/", OK_TEXT + OK_TEXT.replace(b"text", b"lies"))
+
+    assert WEB.get(url).content == WEB.get(url).content == b"text"
+    assert len({asked.connection for asked in site.asked}) == 2
 
 
 def test_a_closed_web_asks_nothing(site: NewsSite) -> None:
@@ -548,7 +605,7 @@ def test_the_guard_refuses_loopback_unless_allowed(site: NewsSite, host: str) ->
 
 
 def test_a_name_that_changes_its_address_gains_nothing(site: NewsSite, other: NewsSite) -> None:
-    site.publish("/", "checked")
+    site.publish("/", "checked", headers={"Connection": "close"})
     answers: list[Sequence[str]] = [["127.0.0.1"], ["10.0.0.1"], ["127.0.0.1", "10.0.0.1"]]
     web = a_web(resolve=lambda host, port: answers.pop(0))
     url = f"http://rebinding.example:{site.port}/"

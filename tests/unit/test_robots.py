@@ -64,7 +64,9 @@ class Desk:
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     with NewsSite() as site:
-        yield Desk(site)
+        desk = Desk(site)
+        with desk.web:
+            yield desk
 
 
 def fault(robots: Robots, url: str) -> Fault:
