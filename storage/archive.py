@@ -11,6 +11,7 @@ import os
 import threading
 from base64 import b32encode
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha1
@@ -43,6 +44,7 @@ class Archive:
         self.folder = made(folder, "NEWS_ARCHIVE")
         self.where = str(folder)
         self._lock = threading.Lock()
+        self._waiting: list[tuple[bytes, Future[Place]]] = []
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:
@@ -55,24 +57,44 @@ class Archive:
             self._file = None
 
     def append(self, page: Page) -> Place:
-        """Add a page and return its place once it is on the disk; raises StorageError."""
-        return self.add([record(page)], page.fetched)[0]
+        """Add a page and return its place once it is on the disk; raises StorageError.
+
+        Threads in line for the disk share a wait: the first writes for those behind it.
+        """
+        mine: Future[Place] = Future()
+        self._waiting.append((record(page), mine))
+        with self._lock:
+            if not mine.done():
+                waiting = self._waiting[:]
+                del self._waiting[: len(waiting)]  # more may have come since
+                try:
+                    places = self._written([one for one, _ in waiting], page.fetched)
+                except BaseException as error:  # noqa: BLE001  # raised again, in each's own thread
+                    for _, future in waiting:
+                        future.set_exception(error)
+                else:
+                    for (_, future), place in zip(waiting, places, strict=True):
+                        future.set_result(place)
+        return mine.result()
 
     def add(self, records: Iterable[bytes], now: datetime) -> list[Place]:
         """Add what `record` made of pages, and return their places once all are on the disk."""
-        places = []
         with self._lock:
-            try:
-                for one in records:
-                    file = self._open_for(len(one), now)
-                    name = Path(file.name).name
-                    places.append(Place(file=name, offset=file.tell(), length=len(one)))
-                    file.write(one)
-                self._sync()
-            except OSError as error:
-                raise StorageError(
-                    f"the archive {self.folder} cannot be written: {error.strerror}"
-                ) from error
+            return self._written(records, now)
+
+    def _written(self, records: Iterable[bytes], now: datetime) -> list[Place]:
+        places = []
+        try:
+            for one in records:
+                file = self._open_for(len(one), now)
+                name = Path(file.name).name
+                places.append(Place(file=name, offset=file.tell(), length=len(one)))
+                file.write(one)
+            self._sync()
+        except OSError as error:
+            raise StorageError(
+                f"the archive {self.folder} cannot be written: {error.strerror}"
+            ) from error
         return places
 
     def _sync(self) -> None:

@@ -18,10 +18,10 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError
 from fsspec.core import url_to_fs
 
-from storage.archive import STAMP, Archive
+from storage.archive import STAMP, Archive, record
 from storage.corpus import NAME, in_order
 from storage.errors import Lost, StorageError
-from storage.model import Place
+from storage.model import Page, Place
 
 KEPT_IN_MEMORY = 1000  # stories: a few MB
 
@@ -164,6 +164,10 @@ class ObjectArchive(Archive):
 
     def __exit__(self, *_: object) -> None:
         """Nothing is held open."""
+
+    def append(self, page: Page) -> Place:
+        """Add a page as an object of its own; nobody waits for anybody."""
+        return self.add([record(page)], page.fetched)[0]
 
     def add(self, records: Iterable[bytes], now: datetime) -> list[Place]:
         """Add what `record` made of pages, and return their places once all are in the store."""

@@ -2,7 +2,9 @@
 
 import gzip
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from warcio.archiveiterator import ArchiveIterator
@@ -42,6 +44,24 @@ def test_a_page_comes_back_as_it_came(shelf: Shelf, page: Page) -> None:
         first, second = archive.append(page), archive.append(page)
 
         assert archive.read(first) == archive.read(second) == page
+
+
+def test_pages_of_many_threads_come_back_each_from_its_place(shelf: Shelf) -> None:
+    bodies = [f"page {n}".encode() for n in range(64)]
+    pages = [replace(PAGE, content=body, payload=body) for body in bodies]
+
+    with open_archive(shelf.where) as archive, ThreadPoolExecutor(16) as threads:
+        places = list(threads.map(archive.append, pages))
+
+        assert [archive.read(place) for place in places] == pages
+
+
+def test_a_disk_that_fails_fails_every_thread_in_line(tmp_path: Path) -> None:
+    with open_archive(str(tmp_path / "archive")) as archive, ThreadPoolExecutor(8) as threads:
+        (tmp_path / "archive").rmdir()
+        tries = [threads.submit(archive.append, PAGE) for _ in range(8)]
+
+        assert all(isinstance(one.exception(5), StorageError) for one in tries)
 
 
 def test_pages_added_together_lie_in_one_file_that_other_programs_read(shelf: Shelf) -> None:
