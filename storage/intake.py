@@ -15,7 +15,17 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
 
 from storage import schema
 from storage.answers import NEW
@@ -37,6 +47,13 @@ _KNOWN = [
     for name in ("id", "url", "source", "guid", "title", "hash", "published", "versions", "live")
 ]
 _OTHER = schema.other_url
+
+
+def _among(name: str) -> ColumnElement[bool]:
+    plural = "hashes" if name == "hash" else f"{name}s"
+    return schema.entry.c[name].in_(bindparam(plural, expanding=True))
+
+
 _BY_URL = [  # by an entry's other URLs, then by its own; built once, which took longer than to ask
     select(url.label("known_as"), *_KNOWN)
     .select_from(table)
@@ -45,6 +62,12 @@ _BY_URL = [  # by an entry's other URLs, then by its own; built once, which took
         (_OTHER.c.url, _OTHER.join(schema.entry)),
         (schema.entry.c.url, schema.entry),
     )
+]
+_BY_NAME = [
+    select(*_KNOWN)
+    .where(_among("source"), schema.entry.c.hash != "", where)
+    .order_by(schema.entry.c.id.desc())
+    for where in (_among("guid") & _among("title"), _among("hash"))  # a guid says little alone
 ]
 
 
@@ -176,15 +199,16 @@ def _by_url(connection: Connection, urls: Sequence[str]) -> dict[str, Row[Any]]:
 def _by_name(
     connection: Connection, entries: Sequence[Entry], digests: Mapping[str, str]
 ) -> dict[_Name, Row[Any] | Entry]:
-    e = schema.entry.c
     named: dict[_Name, Row[Any] | Entry] = {}
     for chunk in _chunks(entries):
-        sources = {one.source for one in chunk}
-        guids, titles = {one.guid for one in chunk if one.guid}, {one.title for one in chunk}
-        by_guid = e.guid.in_(guids) & e.title.in_(titles)  # every name with a guid needs the title
-        for where in (by_guid, e.hash.in_([digests[one.url] for one in chunk])):
-            query = select(*_KNOWN).where(e.source.in_(sources), e.hash != "", where)
-            for row in connection.execute(query.order_by(e.id.desc())):
+        asked = {
+            "sources": {one.source for one in chunk},
+            "guids": {one.guid for one in chunk if one.guid},
+            "titles": {one.title for one in chunk},
+            "hashes": [digests[one.url] for one in chunk],
+        }
+        for query in _BY_NAME:
+            for row in connection.execute(query, {name: [*some] for name, some in asked.items()}):
                 named |= dict.fromkeys(_names(row, row.hash), row)
     return named
 
