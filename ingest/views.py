@@ -3,16 +3,20 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from ingest import report
+from ingest.abreast import ahead
 from ingest.desk import Desk
 from ingest.errors import Fault
 from ingest.likeness import side_by_side
 from ingest.sift import reread
 from storage.corpus import parse
+from storage.errors import Lost
 from storage.model import KEPT, Story
+from storage.search import passages, phrases
 
 DAY = timedelta(days=1)
 SCREEN = 30  # rows
@@ -148,7 +152,10 @@ def stories(
     until: date | None = None,
     before: str = "",
 ) -> dict[str, Any]:
-    """Return a screen of `stories`, the newest first, and `more`: what to go on before."""
+    """Return a screen of `stories`, the newest first, and `more`: what to go on before.
+
+    Those found by words have `passages`, see storage.search.
+    """
     known = desk.catalog.sources()
     wanted = [
         one["url"] for one in known
@@ -158,6 +165,16 @@ def stories(
         said=said, sources=wanted if nation or source else None, since=since, until=until,
         before=before, most=SCREEN + 1,
     )  # fmt: skip
+    if phrases(said):
+
+        def read(row: dict[str, Any]) -> tuple[int, str, str]:
+            with suppress(Lost):  # somebody took the file away
+                story = parse(desk.corpus.read(row["name"]))
+                return row["number"], story.title, story.text
+            return row["number"], "", ""
+
+        told = passages(said, ahead(read, found[:SCREEN], desk.corpus.local))
+        found = [row | {"passages": told.get(row["number"])} for row in found]
     return {
         "stories": found[:SCREEN],
         "more": found[SCREEN - 1]["place"] if len(found) > SCREEN else None,

@@ -59,6 +59,18 @@ def test_stories_and_refusals_are_listed(home: Home) -> None:
     assert [row["reason"] for row in refused["entries"]] == ["duplicate_near"]
 
 
+def test_a_search_shows_where_the_words_stand(home: Home) -> None:
+    with home.desk() as desk:
+        (one,) = stories(desk, said='pooling "health board"')["stories"]
+        (other,) = stories(desk)["stories"]
+
+    title, text = one["passages"]
+    assert ("".join(title), title[1::2]) == (one["title"], ["health board"])
+    assert {*text[1::2]} <= {"pool", "health board"}
+    assert len(text) > 1
+    assert "passages" not in other
+
+
 def test_one_key_decides_a_review_in_the_terminal(home: Home) -> None:
     waiting = left(home)
 
