@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from configparser import RawConfigParser
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import ConsoleMessage, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, sync_playwright
 from playwright.sync_api import Page as Tab
 
 from ingest.discover import discover
@@ -105,7 +106,7 @@ def fill(folder: Path, site: NewsSite) -> Home:
     with home.desk() as desk:
         discover(desk)
         fetch(desk)
-        run = desk.catalog.begin_run("sift", desk.now(), "poll/by hand")
+        run = desk.catalog.begin_run("sift", desk.now(), "poll/by-hand")
         desk.catalog.end_run(run, desk.now(), sift(desk), None, {"texts_shrunk": "by half"})
         desk.catalog.plan(desk.feeds[0].url, lambda _: slices(desk.feeds[0].url))
     with feeds.open("a") as file:  # not asked yet
@@ -143,29 +144,38 @@ def airflow(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
 
 
 @pytest.fixture(scope="module")
-def routes(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """Method and path of every route there is, with something asked for that is there."""
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What is imported when Airflow reads the plugin, and the routes of its app."""
     home = tmp_path_factory.mktemp("walk")
     told = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WALK],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "AIRFLOW_HOME": str(home)},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "plugins"), "AIRFLOW_HOME": str(home)},
         capture_output=True, text=True, check=True,
     ).stdout.splitlines()[-1]  # fmt: skip
-    found = [(method, path) for path, methods in json.loads(told) for method in methods]
+    return dict(json.loads(told))
+
+
+@pytest.fixture(scope="module")
+def routes(plugin: dict[str, Any]) -> list[tuple[str, str]]:
+    """Method and path of every route there is, with something asked for that is there."""
+    found = [(method, path) for path, methods in plugin["routes"] for method in methods]
     asked = [(method, path + ASKED.get(path, "")) for method, path in found]
     return [(method, path.replace("{name}.{kind}", "page.css")) for method, path in asked]
 
 
 WALK = """
-import json
-from plugins.newsdesk import app
-print(json.dumps([(route.path, sorted(route.methods)) for route in app.routes]))
+import json, sys
+from newsdesk import NewsdeskPlugin
+read = sorted({"fastapi", "pygal", "ingest", "newsdesk_page"} & {*sys.modules})
+(one,) = NewsdeskPlugin().fastapi_apps
+routes = [(route.path, sorted(route.methods)) for route in one["app"].routes]
+print(json.dumps({"read": read, "routes": routes}))
 """
 ASKED = {
     "/source": "?url=SOURCE",
     "/story": "?number=0",
     "/entry": "?id=1",
-    "/run": "?occasion=poll/by+hand",
+    "/run": "?occasion=poll/by-hand",
 }
 
 
@@ -177,6 +187,10 @@ def reasons(home: Home) -> dict[str, str]:
 def source(home: Home) -> str:
     with home.desk() as desk:
         return desk.feeds[0].url
+
+
+def test_a_task_s_process_reads_nothing_of_the_page(plugin: dict[str, Any]) -> None:
+    assert plugin["read"] == []
 
 
 def test_without_a_session_nothing_is_shown(
@@ -284,32 +298,48 @@ class Person:
     address: str
     complaints: list[str]
 
+    def looks(self, name: str) -> Iterator[str]:
+        """Be in one look after the other, wide and narrow, light and dark; yield its name."""
+        for size, scheme in LOOKS if os.environ.get("SHOTS") else LOOKS[:2]:
+            self.tab.set_viewport_size({"width": size, "height": 844})
+            self.tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            yield f"{name}-{size}-{scheme}"
+
     def shot(self, name: str) -> None:
         """Keep a picture where SHOTS names a folder for them."""
         if folder := os.environ.get("SHOTS"):
             self.tab.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
-@pytest.fixture
-def person(airflow: Page) -> Iterator[Person]:
+@pytest.fixture(scope="module")
+def logged_in(airflow: Page) -> Iterator[BrowserContext]:
+    """A browser whose person is logged in."""
     if not Path(CHROMIUM).exists():
         pytest.skip("chromium is not installed; .ci/run installs it")
     with sync_playwright() as playwright:
         options = ["--no-sandbox", "--no-proxy-server"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        tab = browser.new_page(viewport={"width": 1200, "height": 844})
-        tab.set_default_timeout(60_000)
-        complaints: list[str] = []
-        tab.on("console", lambda said: complaints.extend(complaint(said)))
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
+        context = browser.new_context()
+        context.set_default_timeout(60_000)
+        tab = context.new_page()
         tab.goto(airflow.address)
         tab.fill("input[name=username]", "admin")
         tab.fill("input[name=password]", PASSWORDS["admin"])
         tab.click("button[type=submit]")
         tab.get_by_role("link", name="Newsdesk").wait_for()
-        complaints.clear()  # what Airflow's own pages say is not ours to mend
-        yield Person(tab, airflow.address, complaints)
+        yield context
         browser.close()
+
+
+@pytest.fixture
+def person(airflow: Page, logged_in: BrowserContext) -> Iterator[Person]:
+    tab = logged_in.new_page()
+    tab.set_viewport_size({"width": 1200, "height": 844})
+    complaints: list[str] = []
+    tab.on("console", lambda said: complaints.extend(complaint(said)))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    yield Person(tab, airflow.address, complaints)
+    tab.close()
 
 
 def test_a_person_reads_decides_and_starts_a_backfill(
@@ -318,6 +348,7 @@ def test_a_person_reads_decides_and_starts_a_backfill(
     before, tab = reasons(home), person.tab
 
     # the page stands in Airflow's menu
+    tab.goto(person.address)
     tab.get_by_role("link", name="Newsdesk").click()
     frame = tab.frame_locator("iframe")
     frame.get_by_role("heading", name="Overview").wait_for()
@@ -327,6 +358,7 @@ def test_a_person_reads_decides_and_starts_a_backfill(
     frame.get_by_role("link", name="Stories").click()
     frame.get_by_label("words").fill("pool budgets")
     frame.get_by_role("button", name="Search").click()
+    frame.locator("li mark", has_text="pool").wait_for()
     frame.get_by_role("link", name="Council and health board").click()
     frame.locator("mark", has_text="single budget").wait_for()
     frame.get_by_role("link", name="Council and health board").click()  # the copy elsewhere
@@ -350,11 +382,12 @@ def test_a_person_reads_decides_and_starts_a_backfill(
     tab.get_by_text("Backfill", exact=True).first.click()
     for day in ("2024/03/06", "2024/03/07"):
         tab.get_by_text("Select date and time").first.click()
-        tab.get_by_placeholder("YYYY/MM/DD").fill(day)
-        tab.get_by_placeholder("YYYY/MM/DD").press("Tab")
-        tab.get_by_placeholder("HH:mm").fill("00:00")
-        tab.get_by_placeholder("HH:mm").press("Tab")
-        tab.get_by_placeholder("HH:mm").press("Escape")
+        date, time = (tab.get_by_placeholder(p).last for p in ("YYYY/MM/DD", "HH:mm"))
+        date.fill(day)  # the first one's may not have gone yet
+        date.press("Tab")
+        time.fill("00:00")
+        time.press("Tab")
+        time.press("Escape")
     tab.get_by_text("2 runs will be triggered.").wait_for()
     tab.get_by_role("button", name="Run Backfill").click()
     tab.get_by_text("Backfill in progress").wait_for()
@@ -368,39 +401,94 @@ def test_a_person_reads_decides_and_starts_a_backfill(
 def test_every_page_is_readable_light_and_dark_wide_and_narrow(
     home: Home, person: Person, routes: list[tuple[str, str]]
 ) -> None:
+    entries = {name: entry_of(home, name) for name in ("copy", "match", "gone")}
     shown = [path for method, path in routes if method == "GET" and not path.endswith(".css")]
     shown += ["/?since=2026-02-20&until=2026-03-05", "/?since=2016-01-01", "/stories?q=nothing"]
-    shown += ["/story?number=99999", "/slices?month=2020-02"]
+    shown += ["/story?number=99999", "/slices?month=2020-02", "/stories?q=pool+budgets"]
+    shown += [f"/entry?id={entry}" for entry in entries.values()]
+    shown += ["/refused?reason=duplicate_near", "/run?occasion=poll/by-hand&reason=review"]
     for path in shown:
-        for size, scheme in LOOKS if os.environ.get("SHOTS") else LOOKS[:2]:
-            person.tab.set_viewport_size({"width": size, "height": 844})
-            person.tab.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for name in person.looks(re.sub("[^a-z0-9]+", "-", path)[:40]):
             person.tab.goto(f"{person.address}/newsdesk{path.replace('SOURCE', source(home))}")
             assert serious(person.tab) == [], path
-            assert not person.tab.evaluate("document.documentElement.scrollWidth > innerWidth"), (
-                path
-            )
-            person.shot(f"{re.sub('[^a-z0-9]+', '-', path)[:30]}-{size}-{scheme}")
+            assert not person.tab.evaluate(WIDER), path
+            person.shot(name)
     assert [one for one in person.complaints if "404" not in one] == []  # the one that was meant
 
 
-def test_all_of_a_page_is_reached_by_keyboard(home: Home, person: Person) -> None:
-    for path in ("/", "/sources", f"/source?url={source(home)}", "/entry?id=1", "/review"):
-        person.tab.goto(f"{person.address}/newsdesk{path}")
-        wanted = person.tab.evaluate(f"{REACHED}.length")
-        reached = set()
-        for _ in range(wanted + 40):  # a date has more than one stop
-            person.tab.keyboard.press("Tab")
-            reached.add(person.tab.evaluate(WHERE))
-            if len(reached - {-1}) == wanted:
-                break
-        assert len(reached - {-1}) == wanted, path
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [
+        ("/plugin/newsdesk", "Overview"),
+        ("/dags/poll/runs/by-hand/plugin/newsdesk_run", "Run poll/by-hand"),
+    ],
+)
+def test_the_page_stands_in_airflow_s_own(
+    airflow: Page, person: Person, path: str, heading: str
+) -> None:
+    run = {"dag_run_id": "by-hand", "logical_date": None}
+    airflow._wait("the DAG", lambda: airflow._has_read("poll"))
+    with suppress(local_airflow.LocalAirflowError):  # it is there already
+        airflow.ask("POST", "/api/v2/dags/poll/dagRuns", run)
+
+    for name in person.looks(heading.replace("/", "-")):
+        person.tab.goto(f"{person.address}{path}")
+        frame = person.tab.frame_locator("iframe")
+        frame.get_by_role("heading", name=heading).wait_for()
+        assert not person.tab.frames[-1].evaluate(WIDER)
+        person.shot(f"framed-{name}")
+    assert person.complaints == []
+
+
+def entry_of(home: Home, name: str) -> int:
+    with home.desk() as desk:
+        rows = desk.catalog.list_entries(source=source(home))
+    return next(int(row["id"]) for row in rows if row["url"].endswith(f"/{name}"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/sources", "/source?url=SOURCE", "/entry?id=1", "/review", "/stories?q=budget",
+        "/refused", "/slices?month=2020-02", "/run?occasion=poll/by-hand", "the frame",
+    ],
+)  # fmt: skip
+def test_all_of_a_page_is_reached_by_keyboard_in_the_order_in_which_it_is_read(
+    home: Home, person: Person, path: str
+) -> None:
+    tab = person.tab
+    if path == "the frame":
+        tab.goto(f"{person.address}/plugin/newsdesk")
+        tab.frame_locator("iframe").get_by_role("heading", name="Overview").wait_for()
+    else:
+        tab.goto(f"{person.address}/newsdesk{path.replace('SOURCE', source(home))}")
+    ours = tab.frames[-1]
+    wanted = ours.evaluate(f"{REACHED}.length")
+
+    reached: list[int] = []
+    for _ in range(wanted + 80):  # a date has more than one stop; Airflow's own come first
+        tab.keyboard.press("Tab")
+        one = ours.evaluate(WHERE)
+        if one >= 0 and one not in reached:
+            reached.append(one)
+        if len(reached) == wanted:
+            break
+
+    assert reached == [*range(wanted)]
+
+
+def test_the_first_tab_skips_to_what_the_page_is_about(person: Person) -> None:
     person.tab.goto(f"{person.address}/newsdesk/")
+
     person.tab.keyboard.press("Tab")
     person.tab.keyboard.press("Enter")
+
     assert person.tab.url.endswith("#main")
+    person.tab.keyboard.press("Tab")
+    assert person.tab.evaluate("document.activeElement.closest('main') !== null")
 
 
+WIDER = "document.documentElement.scrollWidth > innerWidth"
 REACHED = """[...document.querySelectorAll(
   'a[href], button, input:not([type=hidden]), select, summary, [tabindex="0"]'
 )].filter((one) => one.checkVisibility())"""
