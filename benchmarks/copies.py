@@ -171,25 +171,31 @@ def _stories() -> Stories:
     return Stories()
 
 
-def fill(url: str, size: int) -> None:
+def drawn(most: int) -> tuple[Numbers, Numbers]:
+    """Return the hashes of so many stories, DRAWN at most, and with each the story's number."""
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        made = pool.map(_sketches, range(0, min(most, DRAWN), 10 * BLOCK))
+    hashes, numbers = (np.concatenate([one[n] for one in made]) for n in (0, 1))
+    return hashes, numbers
+
+
+def fill(url: str, size: int, made: tuple[Numbers, Numbers]) -> None:
     """Put so many stories, a multiple of 1000, into an empty catalog, as admissions do.
 
-    Beyond DRAWN stories, each sketch is one of theirs again: hashes that several of them have
+    Beyond those `made`, each sketch is one of theirs again: hashes that several of them have
     stay, and are as frequent among all as among those; the others are changed.
     """
     Catalog(url).close()
-    drawn = min(size, DRAWN)
-    with multiprocessing.get_context("spawn").Pool() as pool:
-        made = pool.map(_sketches, range(0, drawn, 10 * BLOCK))
-    hashes, numbers = (np.concatenate([one[n] for one in made]) for n in (0, 1))
+    some = made[1] < size
+    hashes, numbers = (one[some] for one in made)
     _, places, times = np.unique(hashes, return_inverse=True, return_counts=True)
-    own, rng = times[places] == 1, np.random.default_rng(2)
+    own, rng, each = times[places] == 1, np.random.default_rng(2), int(numbers[-1]) + 1
     again = [
-        np.where(own, hashes ^ rng.integers(2**63), hashes) for _ in range(1, -(-size // drawn))
+        np.where(own, hashes ^ rng.integers(2**63), hashes) for _ in range(1, -(-size // each))
     ]
-    numbers = np.concatenate([numbers + turn * drawn for turn in range(len(again) + 1)])
+    numbers = np.concatenate([numbers + turn * each for turn in range(len(again) + 1)])
     hashes = np.concatenate([hashes, *again])
-    del made, again, places, times, own
+    del again, places, times, own
     order = np.lexsort((numbers, hashes))
     hashes, numbers = hashes[order], numbers[order]
     first = np.searchsorted(hashes, hashes)  # of each hash: its place among those that share it
@@ -198,11 +204,10 @@ def fill(url: str, size: int) -> None:
     of_part = rng.integers(PARTS, size=size)[numbers]  # pages get as full as by one at a time
     for part in range(PARTS):
         rows = map(_row, range(part * size // PARTS, (part + 1) * size // PARTS))
-        some = zip(hashes[of_part == part], numbers[of_part == part], strict=True)
-        _load(url, rows, ((int(one), int(number)) for one, number in some))
+        _load(url, rows, hashes[of_part == part], numbers[of_part == part])
 
 
-def _load(url: str, rows: Iterator[tuple[Any, ...]], postings: Iterator[tuple[int, int]]) -> None:
+def _load(url: str, rows: Iterator[tuple[Any, ...]], hashes: Numbers, numbers: Numbers) -> None:
     columns = (
         "number, name, title, url, sha256, exact, words, added, language, date_source, date_text, "
         "entered"
@@ -210,19 +215,26 @@ def _load(url: str, rows: Iterator[tuple[Any, ...]], postings: Iterator[tuple[in
     engine = create_engine(url)
     connection: Any = engine.raw_connection().driver_connection
     if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA cache_size=-500000")
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-500000"):
+            connection.execute(f"PRAGMA {pragma}")
         row = "?, ?, ?, ?, ?, ?, ?, '2026-01-01 00:00:00.000000', '', '', '', true"
         connection.executemany(f"INSERT INTO story ({columns}) VALUES ({row})", rows)
-        connection.executemany("INSERT INTO posting (hash, number) VALUES (?, ?)", postings)
+        flat = np.column_stack((hashes, numbers)).ravel()
+        for start in range(0, len(flat), 400):  # a row a statement takes four times as long
+            some = flat[start : start + 400].tolist()
+            each = ", ".join(["(?, ?)"] * (len(some) // 2))
+            connection.execute(f"INSERT INTO posting (hash, number) VALUES {each}", some)
     else:
         cursor = connection.cursor()
         with cursor.copy(f"COPY story ({columns}) FROM STDIN") as copy:
             for one in rows:
                 copy.write_row((*one, NOW, "", "", "", True))
-        with cursor.copy("COPY posting (hash, number) FROM STDIN") as copy:
-            for posting in postings:
-                copy.write_row(posting)
+        fields = [("of", ">i2"), ("long", ">i4"), ("hash", ">i8"), ("short", ">i4"), ("n", ">i4")]
+        flat = np.empty(len(hashes), fields)
+        flat["of"], flat["long"], flat["hash"] = 2, 8, hashes
+        flat["short"], flat["n"] = 4, numbers
+        with cursor.copy("COPY posting (hash, number) FROM STDIN (FORMAT binary)") as copy:
+            copy.write(b"PGCOPY\n\xff\r\n\0" + bytes(8) + flat.tobytes() + b"\xff\xff")
     connection.commit()
     engine.dispose()
 
@@ -249,7 +261,7 @@ def measure(url: str, size: int, first: int, timed: int) -> dict[str, Any]:
         for number, story in enumerate(made, start=first):
             with watch("sketch"):
                 mark = fingerprint(story)
-            row = _row(number)
+            row, taken = _row(number), 0
             with ExitStack() as transaction:
                 with watch("ask"):
                     admission = transaction.enter_context(catalog.admission())
@@ -262,7 +274,7 @@ def measure(url: str, size: int, first: int, timed: int) -> dict[str, Any]:
                     copied = [k for k in kin(story, near) if k.likeness.is_copy]
                 with watch("take"):
                     if not copied:
-                        _take(admission, story, mark, row)
+                        taken = _take(admission, story, mark, row)
                     transaction.close()  # commits
             if copied:
                 watch.spent["take"].pop()
@@ -270,7 +282,7 @@ def measure(url: str, size: int, first: int, timed: int) -> dict[str, Any]:
                 add = np.array(watch.spent["ask"][-1]) + np.array(watch.spent["take"][-1])
                 watch.spent["add"].append((float(add[0]), float(add[1])))
                 with watch("settle"):
-                    catalog.settle(number, story)
+                    catalog.settle(taken, story)
             if number % 10 == 0:
                 found += original(number, size) in {k.lookalike.number for k in copied}
     return {"spent": watch.spent, "found": found, "rss": resident()}
@@ -286,10 +298,11 @@ def story_of(stories: Stories, number: int, size: int) -> Story:
     return stories.cut(number, original(number, size)) if number % 10 == 0 else stories.new(number)
 
 
-def _take(admission: Admission, story: Story, mark: Fingerprint, row: tuple[Any, ...]) -> None:
+def _take(admission: Admission, story: Story, mark: Fingerprint, row: tuple[Any, ...]) -> int:
     number = admission.next_number()
     pending = story.text.encode()
     admission.take(number, row[1], story, mark, sha256=row[4], now=NOW, pending=pending)
+    return number
 
 
 def sizes(file: Path, size: int) -> tuple[int, int]:
@@ -322,7 +335,10 @@ class Ours:
     turns: list[dict[str, Any]] = field(default_factory=list)
 
     def turn(self, timed: int) -> None:
-        """Measure so many stories more, in a process of its own."""
+        """Measure so many stories more, in a process of its own; the file is read once before."""
+        with self.file.open("rb") if self.file else nullcontext() as file:
+            while file and file.read(2**20):
+                pass  # else the latest to be filled is in memory, and the first is not
         first = self.size + len(self.turns) * timed
         with multiprocessing.get_context("spawn").Pool(1) as alone:
             self.turns.append(alone.apply(measure, (self.url, self.size, first, timed)))
@@ -428,8 +444,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                 ours.append(Ours("Newsdesk, PostgreSQL", url, size, None))
         else:
             print("without PostgreSQL: NEWS_TEST_POSTGRES names no server", file=sys.stderr)
+        made = drawn(max(one.size for one in ours))
         for one in ours:
-            fill(one.url, one.size)
+            fill(one.url, one.size, made)
+        del made
         for _ in range(turns):
             for one in ours:
                 one.turn(timed)
