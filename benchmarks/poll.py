@@ -1,6 +1,6 @@
 """How fast feeds are polled, and at what cost, beside reader (github.com/lemon24/reader).
 
-    python -m benchmarks.poll [--quick] [--feeds 1000] [--rounds 3] [--workers 50]
+    python -m benchmarks.poll [--quick] [--feeds 500] [--rounds 2] [--workers 50]
 
 An origin in a process of its own stands for 200 hosts on loopback addresses and answers after
 20 ms: a feed of 50 entries to who comes first, 304 to who brings its ETag. Each round asks every
@@ -168,8 +168,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=50, help="of reader")
     parser.add_argument("--port", type=int, default=18304)
     options = parser.parse_args(argv)
-    options.feeds = options.feeds or (200 if options.quick else 1000)
-    options.rounds = options.rounds or (1 if options.quick else 3)
+    options.feeds = options.feeds or (200 if options.quick else 500)
+    options.rounds = options.rounds or (1 if options.quick else 2)
     pythons = {"newsdesk": sys.executable, "reader": peers.python("reader")}
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     with origin(options.port):

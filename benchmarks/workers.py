@@ -1,6 +1,6 @@
 """How sift grows with its workers, all at one catalog on PostgreSQL.
 
-    python -m benchmarks.workers [--quick] [--workers 1 2 4 8] [--pages 600]
+    python -m benchmarks.workers [--quick] [--workers 1 2 4 8] [--pages 200] [--turns 1]
 
 The pages are made-up English, 600 words each, and lie in the archive, each as its site dresses
 it; three in ten print a story that another has, word for word. So whoever comes first, the corpus
@@ -129,12 +129,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = arguments(__doc__)
     parser.add_argument("--workers", type=int, nargs="+")
     parser.add_argument("--pages", type=int)
+    parser.add_argument("--turns", type=int, default=1)
     options = parser.parse_args(argv)
     if not SERVER:
         print("nothing measured: NEWS_TEST_POSTGRES names no server", file=sys.stderr)
         return
     numbers = options.workers or ([1, 2] if options.quick else [1, 2, 4, 8])
-    pages, turns = options.pages or (60 if options.quick else 600), 1 if options.quick else 3
+    pages, turns = options.pages or (60 if options.quick else 200), options.turns
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     taken: dict[int, list[tuple[float, float, float, list[bytes]]]] = {n: [] for n in numbers}
     for _ in range(turns):
