@@ -193,12 +193,12 @@ def timed(
     os.environ["AIRFLOW_HOME"] = str(home.corpus.parent / "airflow")
     from starlette.testclient import TestClient  # Airflow's: it looks at its home when imported
 
-    from plugins import newsdesk
+    from plugins import newsdesk_page as page
 
     logging.disable()
-    newsdesk.app.dependency_overrides[newsdesk.MAY_READ.dependency] = lambda: None
+    page.app.dependency_overrides[page.MAY_READ.dependency] = lambda: None
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in asked}
-    with TestClient(newsdesk.app) as client:
+    with TestClient(page.app) as client:
         for turn in range(rounds + 1):
             for name, path in asked.items():
                 began, cpu = time.perf_counter(), time.process_time()
