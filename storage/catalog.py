@@ -198,7 +198,7 @@ _ALIKE = Prepared(
 _One = TypeVar("_One")
 _Result = TypeVar("_Result")
 _Claim = tuple[str, Callable[[HostState], tuple[HostState, timedelta]]]
-_Act = Callable[[Connection, Sequence[_One]], Sequence[_Result]]  # all of one kind at once
+_Act = Callable[[Connection, _One], _Result]
 
 
 def _tune(connection: Any, _record: object) -> None:
@@ -332,7 +332,7 @@ class Catalog(Lists, Slices):
         """
         if not self._sqlite:
             with self._begun() as connection:
-                return act(connection, [one])[0]
+                return act(connection, one)
         mine: Future[_Result] = Future()
         self._jobs.append((act, one, mine))
         with self._line:
@@ -343,17 +343,14 @@ class Catalog(Lists, Slices):
         return mine.result()
 
     def _run(self, jobs: Sequence[tuple[_Act[Any, Any], Any, Future[Any]]]) -> None:
-        results: list[tuple[Future[Any], Any]] = []
         try:
             with self._begun() as connection:
-                for act in dict.fromkeys(act for act, *_ in jobs):
-                    ones, futures = zip(*(job[1:] for job in jobs if job[0] == act), strict=True)
-                    results += zip(futures, act(connection, ones), strict=True)
+                results = [act(connection, one) for act, one, _ in jobs]
         except BaseException as error:  # noqa: BLE001  # raised again, in each caller's thread
             for *_, future in jobs:
                 future.set_exception(error)
         else:
-            for future, result in results:
+            for (*_, future), result in zip(jobs, results, strict=True):
                 future.set_result(result)
 
     @cached_property
@@ -451,14 +448,14 @@ class Catalog(Lists, Slices):
         other would lose stories for good.
         """
         if not entries and not refused:
-            self._together(_set_feeds, (state, Taken(), now))
+            self._together(_set_feed, (state, Taken(), now))
             return Taken()
         with self._write() as connection:
             self._lock(connection)
             taken = intake.take(connection, self._add, entries, now)
             for entry, verdict in refused:
                 self._refuse(connection, entry, verdict, now)
-            _set_feeds(connection, [(state, taken, now)])
+            _set_feed(connection, (state, taken, now))
         return taken
 
     def _refuse(
@@ -514,16 +511,12 @@ class Catalog(Lists, Slices):
         """
         return self._together(self._hold, (verb, numbers, now))
 
-    def _hold(
-        self, connection: Connection, asks: Sequence[tuple[str, Sequence[int], datetime]]
-    ) -> list[set[int]]:
-        held = []
-        for verb, numbers, now in asks:
-            ours = {"holder": self._holder, "leased": now + leases.LEASE}
-            asked = {**ours, "now": now, "far": now + FARTHEST}
-            hold = _HOLD[verb]
-            held.append({n for n in numbers if hold.run(connection, at=n, **asked).rowcount})
-        return held
+    def _hold(self, connection: Connection, ask: tuple[str, Sequence[int], datetime]) -> set[int]:
+        verb, numbers, now = ask
+        ours = {"holder": self._holder, "leased": now + leases.LEASE}
+        asked = {**ours, "now": now, "far": now + FARTHEST}
+        hold = _HOLD[verb]
+        return {n for n in numbers if hold.run(connection, at=n, **asked).rowcount}
 
     def held(self, now: datetime) -> tuple[int, datetime | None]:
         """Return how many fetched entries others are at, and when the last of them is free."""
@@ -565,14 +558,7 @@ class Catalog(Lists, Slices):
         one "fetched".
         """
         shelved = Shelved(page=page, place=place, sha256=sha256, marks=marks)
-        self._together(self._all_fetched, (number, shelved))
-
-    def _all_fetched(
-        self, connection: Connection, ones: Sequence[tuple[int, Shelved]]
-    ) -> list[None]:
-        for number, shelved in ones:
-            self._fetched(connection, number, shelved)
-        return [None] * len(ones)
+        self._together(lambda connection, one: self._fetched(connection, *one), (number, shelved))
 
     def _fetched(self, connection: Connection, number: int, shelved: Shelved) -> None:
         page = shelved.page
@@ -849,16 +835,14 @@ class Catalog(Lists, Slices):
         """
         return self._together(self._claim, (host, decide))
 
-    def _claim(self, connection: Connection, claims: Sequence[_Claim]) -> list[timedelta]:
-        waits = []
-        for host, decide in claims:
-            if not (found := _HOST.rows(connection, at=host)):
-                self._add(connection, schema.host, [{"host": host}])
-                found = _HOST.rows(connection, at=host)
-            state, wait = decide(HostState(**dict(zip(_KNOWN, found[0], strict=True))))
-            _SET_HOST.run(connection, at=host, **columns(state))
-            waits.append(wait)
-        return waits
+    def _claim(self, connection: Connection, claim: _Claim) -> timedelta:
+        host, decide = claim
+        if not (found := _HOST.rows(connection, at=host)):
+            self._add(connection, schema.host, [{"host": host}])
+            found = _HOST.rows(connection, at=host)
+        state, wait = decide(HostState(**dict(zip(_KNOWN, found[0], strict=True))))
+        _SET_HOST.run(connection, at=host, **columns(state))
+        return wait
 
     def crawl_delays(self) -> dict[str, float]:
         """Return the seconds that each host's robots.txt asks for between two requests."""
@@ -873,7 +857,7 @@ class Catalog(Lists, Slices):
         Changes nothing when the lease is over and somebody else has the turn.
         """
         kept = {"holder": None, "until": now, "rest_until": rest}
-        self._together(_free_hosts, {"at": host, "by": holder, **kept})
+        self._together(_free_host, {"at": host, "by": holder, **kept})
 
     def load_robots(self, origin: str) -> tuple[str, int, datetime] | None:
         """Return the text, status and time of an origin's robots.txt as last fetched."""
@@ -1075,23 +1059,18 @@ def _pages_in(
     return found
 
 
-def _set_feeds(
-    connection: Connection, polls: Sequence[tuple[FeedState, Taken, datetime]]
-) -> list[None]:
-    for state, taken, now in polls:
-        kept = columns(state)
-        if state.outcome == "listed":
-            kept["outcome"] = "new" if taken.new else "nothing_new"
-        polled = (now.isoformat(), kept["outcome"], taken.new)
-        kept["past"] = [*state.past, polled][-PAST:]
-        _SET_FEED.run(connection, at=state.url, **kept)
-    return [None] * len(polls)
+def _set_feed(connection: Connection, poll: tuple[FeedState, Taken, datetime]) -> None:
+    state, taken, now = poll
+    kept = columns(state)
+    if state.outcome == "listed":
+        kept["outcome"] = "new" if taken.new else "nothing_new"
+    polled = (now.isoformat(), kept["outcome"], taken.new)
+    kept["past"] = [*state.past, polled][-PAST:]
+    _SET_FEED.run(connection, at=state.url, **kept)
 
 
-def _free_hosts(connection: Connection, rows: Sequence[dict[str, Any]]) -> list[None]:
-    for row in rows:
-        _FREE_HOST.run(connection, **row)
-    return [None] * len(rows)
+def _free_host(connection: Connection, row: Mapping[str, Any]) -> None:
+    _FREE_HOST.run(connection, **row)
 
 
 def _waiting(row: RowMapping) -> Waiting:
