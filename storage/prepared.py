@@ -57,7 +57,7 @@ class Prepared:
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         if not any(outs):
             return rows
-        return [tuple(t(v) if t else v for v, t in zip(row, outs, strict=True)) for row in rows]
+        return [tuple([t(v) if t else v for v, t in zip(row, outs, strict=True)]) for row in rows]
 
     def _make(self, dialect: Dialect) -> _Made:
         compiled: Any = self._statement.compile(dialect=dialect)
