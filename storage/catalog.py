@@ -122,7 +122,17 @@ _FREE_HOST = Prepared(
 _LINE = schema.line.c
 _LINES = select(_LINE.marks).where(_LINE.host == bindparam("at")).order_by(_LINE.rank.desc())
 _OLD_LINES = _LINES.with_only_columns(_LINE.rank).offset(LEARNT)
-_PRUNE = delete(schema.line).where(_LINE.host == bindparam("at"), _LINE.rank.in_(_OLD_LINES))
+_PRUNE = Prepared(
+    delete(schema.line).where(_LINE.host == bindparam("at"), _LINE.rank.in_(_OLD_LINES))
+)
+_ADD_LINE = {
+    name: Prepared(
+        insert(schema.line)
+        .values({one.name: bindparam(one.name) for one in _LINE})
+        .on_conflict_do_nothing()
+    )
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
 _FEED = schema.feed.c.url == bindparam("at")
 _STATE = tuple(field.name for field in fields(FeedState))
 _SET_FEED = Prepared(_given(schema.feed, _STATE).where(_FEED))
@@ -589,9 +599,9 @@ class Catalog(Lists, Slices):
         So what is kept depends on which pages were had, not on when, how often or in what order.
         """
         host = urlsplit(url).hostname
-        row = {"host": host, "rank": rank, "marks": marks}
-        self._add(connection, schema.line, [row])
-        connection.execute(_PRUNE, {"at": host})
+        add = _ADD_LINE[connection.dialect.name]
+        add.run(connection, host=host, rank=rank, marks=marks)
+        _PRUNE.run(connection, at=host)
 
     def lines(self, url: str) -> list[bytes]:
         """Return the marks of the lines of each of the newest pages of a URL's site."""
