@@ -96,10 +96,9 @@ def ceiling(topic: Topic, page: str) -> float:
     )
     below = max(weights.intro, weights.lead, weights.body)
     best = max(weights.title, below)
-    if _meet(ends[:-1], NEAR):
-        most_of_pair = best if _meet(ends[:-1], HEADLINE) else below
-        return weights.bias + most * best + weights.pairs * most_of_pair
-    return weights.bias + most * best
+    paired = ends[:-1]
+    pair = best if _meet(paired, HEADLINE) else below if _meet(paired, NEAR) else 0.0
+    return weights.bias + most * best + weights.pairs * pair
 
 
 def _standing(topic: Topic, text: str) -> dict[Phrases, list[int]]:
