@@ -50,8 +50,7 @@ _OTHER = schema.other_url
 
 
 def _among(name: str) -> ColumnElement[bool]:
-    plural = "hashes" if name == "hash" else f"{name}s"
-    return schema.entry.c[name].in_(bindparam(plural, expanding=True))
+    return schema.entry.c[name].in_(bindparam(name, expanding=True))
 
 
 _BY_URL = [  # by an entry's other URLs, then by its own; built once, which took longer than to ask
@@ -202,13 +201,13 @@ def _by_name(
     named: dict[_Name, Row[Any] | Entry] = {}
     for chunk in _chunks(entries):
         asked = {
-            "sources": {one.source for one in chunk},
-            "guids": {one.guid for one in chunk if one.guid},
-            "titles": {one.title for one in chunk},
-            "hashes": [digests[one.url] for one in chunk],
+            "source": list({one.source for one in chunk}),
+            "guid": [one.guid for one in chunk if one.guid],
+            "title": [one.title for one in chunk],
+            "hash": [digests[one.url] for one in chunk],
         }
         for query in _BY_NAME:
-            for row in connection.execute(query, {name: [*some] for name, some in asked.items()}):
+            for row in connection.execute(query, asked):
                 named |= dict.fromkeys(_names(row, row.hash), row)
     return named
 
