@@ -77,8 +77,6 @@ def _look(desk: Desk, feed: Feed, state: FeedState) -> Listing:
     source = SOURCES[feed.via](feed, desk.web, may_ask, desk.topic.tracking)
     now = desk.now()
     listing = source.entries(schedule.conditions(state, _made_by(desk, feed), now))
-    if not listing.entries:
-        return listing
     dated = tuple(
         replace(entry, published=clamped(entry.published, now), updated=clamped(entry.updated, now))
         for entry in listing.entries
@@ -148,8 +146,7 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Tak
         next_poll=after.next_poll,
         reason=after.reason,
     )
-    after = after if outcome == after.outcome else replace(after, outcome=outcome)
-    return after, len(listing.entries), taken
+    return replace(after, outcome=outcome), len(listing.entries), taken
 
 
 def answered(desk: Desk, feed: Feed, state: FeedState, listing: Listing) -> FeedState:

@@ -161,9 +161,8 @@ def followed(state: FeedState, moved: str | None, read: bool, now: datetime) -> 
     very answer was `read` as a feed: a redirect to a home page is not a move. An answer without
     the redirect ends it. What the feed is known by stays its URL in the feeds file.
     """
-    if moved is None:  # as a rule there is nothing to take back
-        on_the_move = state.moved_to or state.moved_since
-        return replace(state, moved_to=None, moved_since=None) if on_the_move else state
+    if moved is None:
+        return replace(state, moved_to=None, moved_since=None)
     since = (state.moved_since if state.moved_to == moved else None) or now
     asked = state.address or state.url
     secured = asked.startswith("http://") and moved == f"https{asked[4:]}"
