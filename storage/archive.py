@@ -10,8 +10,7 @@ import io
 import os
 import threading
 from base64 import b32encode
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha1
@@ -24,6 +23,7 @@ from isal import igzip, isal_zlib
 
 from storage.errors import Lost, StorageError, made
 from storage.model import Page, Place
+from storage.together import Together
 from storage.warc import DAMAGE
 
 MAX_FILE_BYTES = 1_000_000_000  # the WARC guidelines' advice: about 1 GB a file
@@ -44,7 +44,7 @@ class Archive:
         self.folder = made(folder, "NEWS_ARCHIVE")
         self.where = str(folder)
         self._lock = threading.Lock()
-        self._waiting: list[tuple[bytes, Future[Place]]] = []
+        self._appended = Together(self._append, self._lock)
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:
@@ -61,26 +61,15 @@ class Archive:
 
         Threads in line for the disk share a wait: the first writes for those behind it.
         """
-        mine: Future[Place] = Future()
-        self._waiting.append((record(page), mine))
-        with self._lock:
-            if not mine.done():
-                waiting = self._waiting[:]
-                del self._waiting[: len(waiting)]  # more may have come since
-                try:
-                    places = self._written([one for one, _ in waiting], page.fetched)
-                except BaseException as error:  # noqa: BLE001  # raised again, in each's own thread
-                    for _, future in waiting:
-                        future.set_exception(error)
-                else:
-                    for (_, future), place in zip(waiting, places, strict=True):
-                        future.set_result(place)
-        return mine.result()
+        return self._appended((record(page), page.fetched))
 
     def add(self, records: Iterable[bytes], now: datetime) -> list[Place]:
         """Add what `record` made of pages, and return their places once all are on the disk."""
         with self._lock:
             return self._written(records, now)
+
+    def _append(self, ones: Sequence[tuple[bytes, datetime]]) -> list[Place]:
+        return self._written([one for one, _ in ones], ones[0][1])
 
     def _written(self, records: Iterable[bytes], now: datetime) -> list[Place]:
         places = []

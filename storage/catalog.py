@@ -8,7 +8,6 @@ without a lock 243 of 250 stories came in more than once, with it none).
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -69,6 +68,7 @@ from storage.model import (
 )
 from storage.prepared import Prepared
 from storage.slices import Slices
+from storage.together import Together
 
 TRIES = 30  # to upgrade, some 3 seconds each
 _HELD_UP = ("55P03", "40P01")  # PostgreSQL: lock_not_available, deadlock_detected
@@ -264,7 +264,7 @@ class Catalog(Lists, Slices):
             ) from error
         # SQLite lets one write at a time, and lets others sleep and try again: threads line up
         self._line: AbstractContextManager[Any] = Lock() if self._sqlite else nullcontext()
-        self._jobs: list[Any] = []  # of _together
+        self._acts = Together(self._run, self._line)
         self._in_run: int | None = None  # in which verdicts are given
         self._holder = leases.holder()
         if self._sqlite:
@@ -343,25 +343,12 @@ class Catalog(Lists, Slices):
         if not self._sqlite:
             with self._begun() as connection:
                 return act(connection, one)
-        mine: Future[_Result] = Future()
-        self._jobs.append((act, one, mine))
-        with self._line:
-            if not mine.done():
-                jobs = self._jobs[:]
-                del self._jobs[: len(jobs)]  # more may have come since
-                self._run(jobs)
-        return mine.result()
+        result: _Result = self._acts((act, one))
+        return result
 
-    def _run(self, jobs: Sequence[tuple[_Act[Any, Any], Any, Future[Any]]]) -> None:
-        try:
-            with self._begun() as connection:
-                results = [act(connection, one) for act, one, _ in jobs]
-        except BaseException as error:  # noqa: BLE001  # raised again, in each caller's thread
-            for *_, future in jobs:
-                future.set_exception(error)
-        else:
-            for (*_, future), result in zip(jobs, results, strict=True):
-                future.set_result(result)
+    def _run(self, jobs: Sequence[tuple[_Act[Any, Any], Any]]) -> list[Any]:
+        with self._begun() as connection:
+            return [act(connection, one) for act, one in jobs]
 
     @cached_property
     def _writer(self) -> Connection:
