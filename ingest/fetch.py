@@ -125,7 +125,7 @@ def _keep(desk: Desk, waiting: Waiting, page: Page) -> None:
     place = desk.archive.append(page)
     digest = hashlib.sha256(page.content).hexdigest()
     learnt = b""
-    if not is_wordless(desk.topic, page.content):  # else none of its kind is taken apart
+    if not is_wordless(desk.topic, page.content):  # as those are from which lines are taken
         learnt = marks(decoded(page.content[:MAX_LEARNT], page.header("content-type") or ""))
     desk.catalog.fetched(waiting.id, page, place, digest, learnt)
     log.info("page_fetched", url=redacted(page.final_url), status=page.status, file=place.file)

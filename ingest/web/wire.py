@@ -80,6 +80,8 @@ class Wire:
         return states == {h11.DONE} and not any(self._http.trailing_data) and not self._is_heard()
 
     def _is_heard(self) -> bool:
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return True  # deciphered, and no longer in the socket
         poll = select.poll()  # not select(), which knows no file beyond the 1,024th
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
@@ -177,21 +179,27 @@ class Transport(BaseTransport):
     def handle_request(self, request: Request) -> Response:
         """Send a request without a body; the response's body is still to be read."""
         clock: Clock = request.extensions["clock"]
-        url, wire = request.url, None
+        url = request.url
         site = (url.scheme, url.raw_host, url.port)
-        with self._lock:
-            since, kept = self._kept.pop(site, (0.0, None))
-        if kept and time.monotonic() < since + KEPT_SECONDS and kept.asks_again(clock):
+        wire, answer = self._open(site, clock), None
+        if wire:
             with suppress(Silence):
-                answer = self._answer(kept, request)
-                wire = kept
-        elif kept:
-            kept.close()
-        if wire is None:
+                answer = self._answer(wire, request)
+        if wire is None or answer is None:
             wire = Wire(request.extensions["guard"], self._tls, clock, url)
             answer = self._answer(wire, request)
         body = _Body(wire, lambda: self._keep(site, wire))
         return Response(answer.status_code, headers=answer.headers.raw_items(), stream=body)
+
+    def _open(self, site: Site, clock: Clock) -> Wire | None:
+        """Return the connection that is kept of a site, if it can be asked again."""
+        with self._lock:
+            since, wire = self._kept.pop(site, (0.0, None))
+        if wire and time.monotonic() < since + KEPT_SECONDS and wire.asks_again(clock):
+            return wire
+        if wire:
+            wire.close()
+        return None
 
     def _answer(self, wire: Wire, request: Request) -> h11.Response:
         try:

@@ -4,6 +4,7 @@ import atexit
 import gzip
 import logging
 import socket
+import socketserver
 import ssl
 import threading
 import time
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -689,6 +691,34 @@ def test_a_certificate_nobody_vouches_for_is_a_tls_fault(tmp_path: Path) -> None
 
     assert error.fault is Fault.TLS
     assert "certificate" in error.detail
+
+
+@pytest.mark.parametrize(("said", "connections"), [(OK_TEXT, 1), (OK_TEXT + OK_TEXT, 3)])
+def test_by_tls_too_a_connection_is_kept_unless_the_site_says_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes, connections: int
+) -> None:
+    file = a_certificate(tmp_path)
+    trusting = ssl.create_default_context(cafile=file)
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: trusting)
+    context, came = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), list[int]()
+    context.load_cert_chain(file)
+
+    class Answer(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            came.append(self.client_address[1])
+            with suppress(OSError), context.wrap_socket(self.request, server_side=True) as secured:
+                while secured.recv(4096):
+                    secured.sendall(said)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        url = f"https://127.0.0.1:{server.server_address[1]}/"
+        with a_web() as web:
+            pages = [web.get(url).content for _ in range(3)]
+        server.shutdown()
+
+    assert pages == [b"text"] * 3
+    assert len(came) == connections
 
 
 def test_a_handshake_that_never_ends_ends_with_the_deadline() -> None:
