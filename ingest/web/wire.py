@@ -5,11 +5,12 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import cached_property
 from threading import Lock
 
 import h11
-from httpx import URL, BaseTransport, Request, Response, SyncByteStream
+from httpx import URL, BaseTransport, Request, Response, SyncByteStream, create_ssl_context
 
 from ingest.errors import Fault
 from ingest.web.guard import Guard, Refusal
@@ -38,14 +39,9 @@ class Clock:
             raise Refusal(Fault.TIMEOUT_TOTAL, f"not complete after {self._seconds:g} s")
         return left
 
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """Let time pass that is ours and not the site's: waiting for the host's turn."""
-        before = time.monotonic()
-        try:
-            yield
-        finally:
-            self._end += time.monotonic() - before
+    def excuse(self, since: float) -> None:
+        """Count no time since then: it was ours and not the site's, for the host's turn."""
+        self._end += time.monotonic() - since
 
 
 class Wire:
@@ -55,14 +51,14 @@ class Wire:
     byte a second would go on for ever: each operation gets what is left of the clock.
     """
 
-    def __init__(self, guard: Guard, tls: ssl.SSLContext, clock: Clock, url: URL) -> None:
-        """Connect to the URL's host, by TLS for https; raises Refusal."""
+    def __init__(self, guard: Guard, tls: ssl.SSLContext | None, clock: Clock, url: URL) -> None:
+        """Connect to the URL's host, by TLS where that is given; raises Refusal."""
         self._clock = clock
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=2 * MAX_HEADER_BYTES)
-        host, is_tls = url.raw_host.decode(), url.scheme == "https"
-        self._socket = self._dialled(guard, host, url.port or (443 if is_tls else 80))
+        host = url.raw_host.decode()
+        self._socket = self._dialled(guard, host, url.port or (443 if tls else 80))
         try:
-            if is_tls:
+            if tls:
                 self._secure(tls, host)
         except BaseException:
             self._socket.close()
@@ -73,22 +69,19 @@ class Wire:
         self._socket.close()
 
     def is_free(self) -> bool:
-        """Tell whether all was asked and answered, and the site neither closes nor says more."""
+        """Tell whether all was asked and answered, and the site announced no end."""
         if self._http.their_state is h11.SEND_BODY:  # an empty one, if no more need be received
             self._http.next_event()
         states = {self._http.our_state, self._http.their_state}
-        return states == {h11.DONE} and not any(self._http.trailing_data) and not self._is_heard()
-
-    def _is_heard(self) -> bool:
-        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            return True  # deciphered, and no longer in the socket
-        poll = select.poll()  # not select(), which knows no file beyond the 1,024th
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return states == {h11.DONE} and not any(self._http.trailing_data)
 
     def asks_again(self, clock: Clock) -> bool:
-        """Make ready to ask again; False where the site hung up meanwhile."""
-        if self._is_heard():
+        """Make ready to ask again; False where the site hung up meanwhile, or said more."""
+        if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return False  # deciphered, and no longer in the socket
+        poll = select.poll()  # not select(), which knows no file beyond the 1,024th
+        poll.register(self._socket, select.POLLIN)
+        if poll.poll(0):
             return False
         self._http.start_next_cycle()
         self._clock = clock
@@ -172,9 +165,16 @@ class Transport(BaseTransport):
     dialled; a GET may be sent twice (RFC 9110 section 9.2.2).
     """
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._tls, self._lock = tls, Lock()
+    def __init__(self) -> None:
+        self._lock = Lock()
         self._kept: dict[Site, tuple[float, Wire]] = {}  # since when; the oldest first
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """How https is spoken: made when first needed, for that takes 17 ms."""
+        tls = create_ssl_context(trust_env=False)
+        tls.set_alpn_protocols(["http/1.1"])
+        return tls
 
     def handle_request(self, request: Request) -> Response:
         """Send a request without a body; the response's body is still to be read."""
@@ -186,7 +186,8 @@ class Transport(BaseTransport):
             with suppress(Silence):
                 answer = self._answer(wire, request)
         if wire is None or answer is None:
-            wire = Wire(request.extensions["guard"], self._tls, clock, url)
+            tls = self._tls if url.scheme == "https" else None
+            wire = Wire(request.extensions["guard"], tls, clock, url)
             answer = self._answer(wire, request)
         body = _Body(wire, lambda: self._keep(site, wire))
         return Response(answer.status_code, headers=answer.headers.raw_items(), stream=body)

@@ -64,7 +64,7 @@ class WorldDesk(Desk):
     @cached_property
     def web(self) -> Web:
         web: Web = Desk.web.func(self)  # type: ignore[attr-defined]
-        web._tls.load_verify_locations(cadata=self._authority)
+        web._transport._tls.load_verify_locations(cadata=self._authority)
         web._guard = replace(web._guard, resolve=self._resolved)
         return web
 

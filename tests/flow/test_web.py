@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -699,7 +698,7 @@ def test_by_tls_too_a_connection_is_kept_unless_the_site_says_more(
 ) -> None:
     file = a_certificate(tmp_path)
     trusting = ssl.create_default_context(cafile=file)
-    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: trusting)
+    monkeypatch.setattr("ingest.web.wire.create_ssl_context", lambda **_: trusting)
     context, came = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), list[int]()
     context.load_cert_chain(file)
 
