@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
@@ -87,9 +87,12 @@ class Desk:
     @cached_property
     def readers(self) -> "Workers[Reading]":
         """The child processes that read pages; for one thread at a time."""
-        from ingest.reading import nothing_read, read  # numpy and more, which only sift needs
+        from ingest.reading import nothing_read, prepare, read  # numpy and more: only sift needs it
 
-        return self._readers or self._open.enter_context(Workers(read, nothing_read))
+        if self._readers:
+            return self._readers
+        ready = partial(prepare, self.settings.topic)
+        return self._open.enter_context(Workers(read, nothing_read, ready=ready))
 
     @cached_property
     def secrets(self) -> Secrets:

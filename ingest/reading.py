@@ -52,6 +52,15 @@ def _topic(path: Path) -> Topic:
     return topics.load(path)
 
 
+def prepare(path: Path) -> None:
+    """Have at hand what reading a page needs, so that each child need not."""
+    import trafilatura  # noqa: F401
+
+    topic = _topic(path)
+    prefilter(topic, b"")
+    ceiling(topic, "")
+
+
 def is_wordless(topic: Topic, content: bytes) -> bool:
     """Tell whether a page, that is not small, holds no word of the topic."""
     return len(content) > SMALL and not prefilter(topic, content)
