@@ -1,5 +1,10 @@
 """The entry points: plain values in, plain counts out. All that Airflow and the CLI call."""
 
+import json
+import logging
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
@@ -31,12 +36,14 @@ from ingest.sift import sift as _sift
 from ingest.sources import Listing
 from ingest.urls import canonical
 from ingest.workers import Workers
+from storage.answers import NEW
 from storage.corpus import parse
 from storage.errors import NewsError
 from storage.model import Feed, FeedState, Story
 
 log = structlog.get_logger(__name__)
 
+MANY = 1_000  # pages: with fewer, to start a process costs more than it saves
 P = ParamSpec("P")
 R = TypeVar("R")
 # Who is told `verb, steps done, steps in all` of whatever runs.
@@ -145,7 +152,7 @@ def poll(ask_all: bool = False) -> dict[str, dict[str, Any]]:
     done: dict[str, dict[str, Any]] = {}
     failed: list[str] = []
     verbs: dict[str, Callable[[], dict[str, Any]]]
-    verbs = {"discover": lambda: discover(ask_all), "fetch": fetch, "sift": sift}
+    verbs = {"discover": lambda: discover(ask_all), "fetch": _fetch_all, "sift": sift}
     for verb, run in verbs.items():
         try:
             done[verb] = run()
@@ -154,6 +161,32 @@ def poll(ask_all: bool = False) -> dict[str, dict[str, Any]]:
     if failed:
         raise RunFailed("; ".join(failed))
     return done
+
+
+def _fetch_all() -> dict[str, Any]:
+    """Fetch as `fetch` does; of many pages, each processor takes the share of a process."""
+    with _open() as desk:
+        due = desk.catalog.under_way().get(NEW, 0)
+    of = max(1, min(len(os.sched_getaffinity(0)), due // MANY))
+    tells = ["--verbose"] if log.is_enabled_for(logging.INFO) else []
+    command = [sys.executable, "-m", "ingest.cli", *tells, "fetch", "--json", "--share"]
+    others = [
+        subprocess.Popen([*command, f"{n}/{of}"], stdout=subprocess.PIPE) for n in range(2, of + 1)
+    ]
+    try:
+        shares = [fetch(share=f"1/{of}")]
+    finally:
+        told = [other.communicate()[0] for other in others]
+    if any(other.returncode for other in others):
+        raise RunFailed("one of the processes that fetch failed; its error stands above")
+    shares += map(json.loads, told)
+    counts, alerts = Counter[str](), dict[str, str]()
+    for one in shares:
+        alerts |= one.pop("alerts", {})
+        counts.update(one)
+    if counts["pages"] and not counts["fetched"]:
+        raise RunFailed(f"every page failed: {dict(counts)}; `newsdesk status` shows the faults")
+    return counts | ({"alerts": alerts} if alerts else {})
 
 
 def prune(older_than: int = 90, dry_run: bool = False) -> dict[str, Any]:

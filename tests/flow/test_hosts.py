@@ -1,18 +1,21 @@
 """Many workers, one catalog: a host is asked one request at a time, and never within its gap."""
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from ingest import runs
 from ingest.desk import LEASE_SLACK, Desk
 from ingest.discover import discover
-from ingest.errors import Fault, FetchError
+from ingest.errors import Fault, FetchError, SettingsError
 from ingest.fetch import fetch
 from ingest.settings import read
 from storage.model import HostState
@@ -209,3 +212,34 @@ def test_a_turn_is_given_back_when_the_request_fails(site: NewsSite, tmp_path: P
         desk.catalog.claim(site.host, look)
 
     assert known[0].holder is None
+
+
+def test_of_many_pages_each_processor_takes_the_share_of_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MANY", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    with ExitStack() as stack:
+        sites = [stack.enter_context(NewsSite(f"127.0.0.{n}")) for n in range(2, 10)]
+        for site in sites:
+            stories = [(site.publish(f"/{n}", STORY), f"Story {n}") for n in range(3)]
+            site.publish("/feed", rss(stories), content_type="application/rss+xml")
+        home = Home(tmp_path, [site.url("/feed") for site in sites])
+        for name, value in home.news.items():
+            monkeypatch.setenv(name, value)
+
+        done = runs.poll()
+
+        asked = [site.url(path) for site in sites for path in site.paths()]
+    assert (done["fetch"]["pages"], done["fetch"]["fetched"], done["sift"]["pages"]) == (24, 24, 24)
+    assert [one for one in asked if asked.count(one) > 1] == []
+    with home.desk() as desk:
+        counts = [run["counts"] for run in desk.catalog.runs(9) if run["verb"] == "fetch"]
+    assert len(counts) == 3
+    assert max(one["pages"] for one in counts) < 24
+
+
+@pytest.mark.parametrize("share", ["", "half", "0/2", "3/2", "1/0"])
+def test_what_is_no_share_is_refused(shared: Home, share: str) -> None:
+    with shared.desk() as desk, pytest.raises(SettingsError, match="is no share: write 1/2"):
+        fetch(desk, share=share)
