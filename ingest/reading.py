@@ -5,12 +5,13 @@ of the second that it takes to start.
 """
 
 import math
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from ingest import topics
-from ingest.extract import MAX_CHARS, UNREAD, Extract, Hints, extract, lost
+from ingest.extract import FEW_WORDS, MAX_CHARS, UNREAD, Extract, Hints, extract, lost
 from ingest.fingerprint import fingerprint
 from ingest.plain import decoded
 from ingest.score import TopicScore, ceiling, explain, prefilter
@@ -23,7 +24,9 @@ from storage.model import Fingerprint, Story
 
 NOTHING = Story(title="", text="")
 WORDLESS = "no word of the topic on the page"
-SMALL = 40_000  # bytes; a smaller page may be a wall, and is cheap to read
+SMALL = 40_000  # bytes; a smaller page may be a wall
+_PARAGRAPH = re.compile(rb"<p[\s>].*?</p", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(rb"<[^<>]*>?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,19 @@ def prepare(path: Path) -> None:
 
 
 def is_wordless(topic: Topic, content: bytes) -> bool:
-    """Tell whether a page, that is not small, holds no word of the topic."""
-    return len(content) > SMALL and not prefilter(topic, content)
+    """Tell whether a page, that is no wall, holds no word of the topic."""
+    return not _may_be_wall(content) and not prefilter(topic, content)
+
+
+def _may_be_wall(content: bytes) -> bool:
+    """Tell whether a page is to be read for what it is, though its story be off the topic.
+
+    A small page is, unless so many words stand in its paragraphs that no filter takes it for one.
+    """
+    if len(content) > SMALL:
+        return False
+    paragraphs = _TAG.sub(b" ", b" ".join(_PARAGRAPH.findall(content)))
+    return len(paragraphs.split()) < FEW_WORDS
 
 
 def passed_over(topic: Topic, content: bytes, content_type: str, title: str) -> str:
@@ -72,9 +86,9 @@ def passed_over(topic: Topic, content: bytes, content_type: str, title: str) -> 
     Taking a page apart costs 30 ms; the words of the topic are looked for in 0.1, and where any
     stand, what they come to at most is found in 3.
     """
-    if len(content) <= SMALL:
+    if _may_be_wall(content):
         return ""
-    if is_wordless(topic, content):
+    if not prefilter(topic, content):
         return WORDLESS
     text = decoded(content[: 4 * MAX_CHARS], content_type)[:MAX_CHARS]
     most = ceiling(topic, f"{title}\n{told(text)}")

@@ -28,9 +28,11 @@ from ingest.topics import Phrases, Topic
 VERSION = 1  # of the rules; with a topic file's digest it repeats any past score
 NEAR = 1500  # bytes: more than a sentence has
 HEADLINE = 600  # bytes: more than a title has
+APART = 3  # sentences: one that a page interrupts, by a note that is no story, goes on within them
 MAX_CHARS = 20_000  # looked at: the subject is told by then, and hostile text costs no more
 
 _SENTENCE_END = re.compile(r"(?<=[.!?;])[\"'”’)]*\s+|\n+")
+_STOP = re.compile(rb"[.!?;](?:['\")\]]|\xe2\x80[\x99\x9d])*\s")  # as above, in UTF-8
 _ZONES = ("title", "intro", "lead", "body")
 _Span = tuple[int, int]
 _Found = tuple[str, float, list[_Span]]  # rule, points before the zone's factor, its words
@@ -83,11 +85,19 @@ def ceiling(topic: Topic, page: str) -> float:
 
     `page` is what ingest.sieve.told says, and other titles. Each phrase counts once, as if it
     stood in the title, and nothing speaks against. Where words of the groups stand near each
-    other there may be a sentence with all of them, or, nearer still, a title.
+    other, and no sentences between, there may be one with all of them, or, nearer still, a title.
     """
     standing, weights = _standing(topic, page), topic.weights
     ends = [standing.get(group, []) for group in topic.groups.values()]
-    if _meet(ends, NEAR):
+    paired = ends[:-1]
+    near = page.encode(errors="replace") if _meet(paired, NEAR) else b""
+    stops = [m.end() for m in _STOP.finditer(near)]
+
+    def meet(groups: Sequence[Sequence[int]], within: int) -> bool:
+        sentences = [[bisect(stops, end - 1) for end in ends] for ends in groups]
+        return _meet(groups, within) and _meet(sentences, APART)
+
+    if meet(ends, NEAR):
         return math.inf
     most = sum(
         points * len({m.group() for m in phrases.pattern.finditer(page)})
@@ -96,8 +106,7 @@ def ceiling(topic: Topic, page: str) -> float:
     )
     below = max(weights.intro, weights.lead, weights.body)
     best = max(weights.title, below)
-    paired = ends[:-1]
-    pair = best if _meet(paired, HEADLINE) else below if _meet(paired, NEAR) else 0.0
+    pair = best if meet(paired, HEADLINE) else below if meet(paired, NEAR) else 0.0
     return weights.bias + most * best + weights.pairs * pair
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ingest import sieve, topics
+from ingest import reading, sieve, topics
 from ingest.plain import decoded
 from ingest.score import MAX_CHARS, Evidence, ceiling, check, explain, prefilter
 from tests.unit.test_topics import FLOODS
@@ -186,6 +186,26 @@ def test_the_groups_words_need_a_link_or_a_headline_to_say_much() -> None:
     assert most(f"flood {gap} walls") == round(weights.pairs * weights.intro, 2)
     assert most("flood walls") == round(weights.pairs * weights.title, 2)
     assert most(f"flood {gap} walls are built") == math.inf
+
+
+def test_the_groups_words_say_nothing_with_sentences_between_them() -> None:
+    def most(between: str) -> float:
+        return round(ceiling(TOPIC, f"the flood {between} walls are built") - TOPIC.weights.bias, 2)
+
+    assert most("of 2.5 m, as www.flood.example says,") == math.inf
+    assert most("(see note 1. It is below.)") == math.inf  # as a note may interrupt a sentence
+    assert most("came. It rained. It went. The") == 0
+
+
+@pytest.mark.parametrize(("words", "why"), [(100, ""), (400, reading.WORDLESS)])
+def test_a_small_page_is_read_for_it_may_be_a_wall_unless_it_has_many_words(
+    words: int, why: str
+) -> None:
+    page = (
+        f"<nav>{'<a>x y</a>' * 400}</nav><p class='a b c'>{'Cakes were sold. ' * (words // 3)}</p>"
+    )
+
+    assert reading.passed_over(TOPIC, page.encode(), "", "") == why
 
 
 def test_the_prefilter_drops_a_page_without_its_words() -> None:
