@@ -133,7 +133,7 @@ class Piece:
     def _plain(self, file: BinaryIO, at: int) -> tuple[bytes | None, int]:
         begin = file.read(MAX_HEAD)
         head, blank, _ = begin.partition(b"\r\n\r\n")
-        length = _field(head, b"content-length")
+        length = _fields(head).get(b"content-length", b"")
         if not begin.startswith(_PLAIN) or not blank or not length.isdigit():
             return None, 0
         size = len(head) + 4 + int(length)
@@ -151,7 +151,8 @@ class Piece:
         while at < len(block) or not block:
             body = block.find(b"\r\n\r\n", at, at + MAX_HEAD) + 4
             head = block[at:body]
-            length = _field(head, b"content-length")
+            fields = _fields(head)
+            length = fields.get(b"content-length", b"")
             if body < 4 or not head.startswith(_PLAIN) or not length.isdigit():
                 self.counts["corrupt"] += 1
                 return
@@ -159,7 +160,7 @@ class Piece:
             if at > len(block) or block[at : at + 4].strip(b"\r\n"):
                 self.counts["wrong_length"] += 1
                 return
-            found = _response(head, block, body, at)
+            found = _response(fields, block, body, at)
             if isinstance(found, str):
                 self.counts[found] += 1
             else:
@@ -167,24 +168,25 @@ class Piece:
             at += 4
 
 
-def _field(head: bytes, name: bytes) -> bytes:
-    found = re.search(rb"(?im)^%s[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?$" % name, head)
-    return found[1] if found else b""
+def _fields(head: bytes) -> dict[bytes, bytes]:
+    """Return the headers by their names in lower case; of several of a name the first counts."""
+    pairs = (line.partition(b":")[::2] for line in reversed(head.splitlines()))
+    return {name.strip().lower(): value.strip() for name, value in pairs}
 
 
-def _response(head: bytes, block: bytes, begin: int, end: int) -> Response | str:
+def _response(fields: dict[bytes, bytes], block: bytes, begin: int, end: int) -> Response | str:
     """Return a record's response, or a word for what it is instead."""
-    kind = _field(head, b"warc-type").lower()
+    kind = fields.get(b"warc-type", b"").lower()
     if kind != b"response":
         return "revisits" if kind == b"revisit" else "not_responses"
-    if _field(head, b"warc-truncated"):
+    if fields.get(b"warc-truncated"):
         return "truncated"
     body = block.find(b"\r\n\r\n", begin, min(end, begin + MAX_HEAD))
     first, *lines = block[begin : max(body, begin)].decode("latin-1").split("\r\n")
     status = _STATUS.match(first.encode("latin-1"))
     try:
-        url = _field(head, b"warc-target-uri").decode().strip("<>")
-        fetched = datetime.fromisoformat(_field(head, b"warc-date").decode())
+        url = fields.get(b"warc-target-uri", b"").decode().strip("<>")
+        fetched = datetime.fromisoformat(fields.get(b"warc-date", b"").decode())
     except ValueError:
         return "corrupt"
     if body < 0 or not status or not url or not fetched.tzinfo:
