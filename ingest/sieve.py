@@ -50,6 +50,7 @@ _UNSEEN_TAG = re.compile(_BREAK.pattern.encode())
 _META = re.compile(rb"<(?:meta|META)\b[^<>]*?\b(?:content|CONTENT)\s*=\s*(['\"])([^<>]*?)\1")
 _BEHIND = re.compile(r"\(\?<!\\b[^()]*\)")  # the "!primary" of ingest.topics
 _PHRASE, _DISGUISE = 0, 1
+_Told = Callable[[int, int, int, int, object], bool | None]  # which, start, end
 NEAR = 5_000  # bytes about a disguised word in which the rest of its phrase is looked for
 MANY = 50  # disguises; with more the whole page is looked at
 
@@ -132,7 +133,7 @@ class Finder:
         return found
 
 
-def _scan(database: hyperscan.Database, text: bytes, told: Callable[..., object]) -> None:
+def _scan(database: hyperscan.Database, text: bytes, told: _Told) -> None:
     """Scan with clean registers.
 
     ISA-L's checksums leave the upper parts of the vector registers in use, and Hyperscan's SSE
