@@ -13,7 +13,6 @@ from ingest.desk import Desk
 from ingest.errors import SettingsError
 from ingest.extract import Extract
 from ingest.filters import ALONE, BESIDE, judge
-from ingest.fingerprint import fingerprint
 from ingest.likeness import likeness
 from ingest.reading import NOTHING, Reading, Sheet
 from ingest.score import explain
@@ -160,6 +159,8 @@ def _reading_of(
     desk: Desk, one: Decided, story: Mapping[str, Any]
 ) -> tuple[Decided, Page, Reading]:
     """Return what stands for the page of a story that is in the corpus, or was, when it is gone."""
+    from ingest.fingerprint import fingerprint  # numpy: 0.1 s that only stories need
+
     text = parse(story["withdrawn"] or desk.corpus.read(one.name), one.name)
     text = replace(text, **{key: story[key] for key in ("url", "published", "language")})
     extract = Extract(title=text.title, published=text.published, language=text.language)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from ingest import topics
 from ingest.extract import FEW_WORDS, MAX_CHARS, UNREAD, Extract, Hints, extract, lost
-from ingest.fingerprint import fingerprint
 from ingest.plain import decoded
 from ingest.score import TopicScore, ceiling, explain, prefilter
 from ingest.sieve import told
@@ -59,6 +58,8 @@ def prepare(path: Path) -> None:
     """Have at hand what reading a page needs, so that each child need not."""
     import trafilatura  # noqa: F401
 
+    import ingest.fingerprint  # noqa: F401
+
     topic = _topic(path)
     prefilter(topic, b"")
     ceiling(topic, "")
@@ -100,6 +101,8 @@ def passed_over(topic: Topic, content: bytes, content_type: str, title: str) -> 
 
 def read(sheet: Sheet) -> Reading:
     """Extract a page's story, take its fingerprint and score its topic; runs in a child process."""
+    from ingest.fingerprint import fingerprint  # numpy: 0.1 s that only stories need
+
     topic = _topic(sheet.topic)
     if detail := passed_over(topic, sheet.content, sheet.content_type, sheet.hints.title):
         return Reading(Extract(fault=UNREAD, detail=detail))

@@ -20,7 +20,6 @@ from ingest.errors import RunFailed
 from ingest.extract import UNREAD, Hints, Stated
 from ingest.filters import ALONE, BESIDE, Case, Filters, judge
 from ingest.filters.out_of_range import day_of
-from ingest.fingerprint import fingerprint
 from ingest.furniture import recurring
 from ingest.health import BROKEN
 from ingest.likeness import Kin, kin, likeness
@@ -385,6 +384,9 @@ def adopt(desk: Desk, every: bool = True) -> dict[str, int]:
     if not every and mark and mark == desk.catalog.mark():
         return counts
     fresh = desk.catalog.unknown(desk.corpus.names())
+    if fresh:
+        from ingest.fingerprint import fingerprint  # numpy: 0.1 s that only stories need
+
     files = zip(fresh, ahead(desk.corpus.read, fresh, local), strict=True)
     for name, data in desk.watched("adopt", files, len(fresh)):
         number = number_of(name)
