@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from threading import Lock
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -224,6 +224,24 @@ def _tune(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _begin(driver: Any) -> None:
+    """Begin to write to SQLite; raises OperationalError when others do for longer than PATIENCE.
+
+    SQLite by itself looks again after 1 ms, then 2, 5 and so on to 100, while each of our
+    transactions takes 1: of two processes that fetch, each slept a quarter of the time.
+    """
+    until = monotonic() + PATIENCE / 1000
+    while True:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+            sleep(0.0005)
+        else:
+            return
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """Turn what a database says when it is lost, locked or full into an error of ours."""
@@ -328,7 +346,7 @@ class Catalog(Lists, Slices):
         driver: Any = self._writer.connection.driver_connection
         with _told():
             try:  # not by SQLAlchemy, nor an event of the engine: those cost at each statement
-                driver.execute("BEGIN IMMEDIATE")
+                _begin(driver)
                 yield self._writer
                 driver.commit()
             except BaseException:
@@ -356,6 +374,7 @@ class Catalog(Lists, Slices):
         writer = self._engine.connect()
         # for the upper pages of an index of a million stories: 86 -> 63 reads a story
         writer.exec_driver_sql("PRAGMA cache_size=-8000")  # kB
+        writer.exec_driver_sql("PRAGMA busy_timeout=0")  # see _begin
         return writer
 
     @contextmanager
