@@ -97,7 +97,7 @@ def _fetch(desk: Desk, waiting: Waiting, live: bool) -> str:
     entry, held = waiting.entry, desk.now()
     if not desk.catalog.hold("fetch", [waiting.id], held):
         return "held"
-    in_feed = desk.catalog.in_feed(waiting.id)
+    in_feed = desk.catalog.in_feed(waiting.id) if waiting.in_feed else None
     if in_feed and fulltext.suffices(in_feed, waiting.id):
         page = fulltext.page_of(entry, in_feed.content, desk.now())
         _keep(desk, waiting, page)

@@ -33,6 +33,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    exists,
     func,
     literal,
     or_,
@@ -492,8 +493,9 @@ class Catalog(Lists, Slices):
 
         They are `live`, which polls saw, or else known by their source's past alone.
         """
+        in_feed = exists().where(schema.content.c.entry == schema.entry.c.id)
         query = (
-            select(schema.entry)
+            select(schema.entry, in_feed.label("in_feed"))
             .where(_is_due(now, now + FARTHEST), schema.entry.c.live == live)
             .order_by(schema.entry.c.state != NEW, schema.entry.c.next_try, schema.entry.c.id)
             .limit(limit)
@@ -1100,5 +1102,6 @@ def _waiting(row: RowMapping) -> Waiting:
         entry=entry,
         attempts=row["attempts"],
         first_seen=row["first_seen"],
+        in_feed=row.get("in_feed", False),
         place=place,
     )

@@ -162,6 +162,7 @@ class Waiting:
     entry: Entry
     attempts: int = 0  # how often its page was asked for
     first_seen: datetime | None = None  # aware, UTC
+    in_feed: bool = False  # a text came with it in its feed; told of those to be fetched
     place: Place | None = None  # where its page lies, once fetched
 
 
