@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from pickle import PicklingError
@@ -94,6 +95,25 @@ def test_a_child_that_died_idle_is_replaced_without_loss() -> None:
         time.sleep(0.2)
 
         assert list(workers.map(calls("1", "2"))) == [1, 2]
+
+
+def test_where_the_process_that_children_are_forked_from_has_died_there_is_another() -> None:
+    with Workers[object](eval, lost, count=1) as workers:
+        (nursery,) = workers.map(calls("__import__('os').getppid()"))
+        os.kill(int(str(nursery)), signal.SIGKILL)
+        last, broken, fresh = workers.map(calls("1", "__import__('os')._exit(3)", "2"))
+
+    assert (last, fresh) == (1, 2)
+    assert broken == ("extract_crashed", "worker died: together with those it was forked from")
+
+
+def test_what_was_made_ready_is_ready_in_every_child(tmp_path: Path) -> None:
+    prepared = partial(os.mkdir, tmp_path / "prepared")  # a second time would raise
+
+    with Workers[object](eval, lost, ready=prepared, count=2) as workers:
+        there = list(workers.map(calls(*[f"__import__('os').listdir({str(tmp_path)!r})"] * 9)))
+
+    assert there == [["prepared"]] * 9
 
 
 def test_only_a_little_is_taken_in_ahead_of_what_is_given_out() -> None:
