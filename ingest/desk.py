@@ -202,7 +202,8 @@ class Desk:
             yield heard
 
     def watched(self, verb: str, steps: Iterable[Step], total: int) -> Iterator[Step]:
-        """Yield the steps and tell whoever watches how far they are."""
+        """Yield the steps, tell whoever watches how far they are, and have all written down."""
         for done, step in enumerate(steps, start=1):
             yield step
             self.watch(verb, done, total)
+        self.catalog.flush()

@@ -126,12 +126,16 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Tak
         if error.fault is Fault.DEFERRED_HOST:  # not asked, so nothing else has changed
             due = desk.now() + (error.retry_after or timedelta(0))
             after = replace(state, next_poll=due, reason=f"{error.fault}: {error.detail}")
-            taken = desk.catalog.polled(after, (), desk.now())
-            return replace(after, outcome=str(error.fault)), 0, taken
+            desk.catalog.unchanged(after, desk.now())
+            return replace(after, outcome=str(error.fault)), 0, Taken()
         after = _failed(desk, state, str(error.fault), error.detail, error.retry_after)
     except FeedError as error:
         after = _failed(desk, state, error.outcome, error.detail)
-    taken = desk.catalog.polled(after, listing.entries, desk.now(), listing.refused)
+    if listing.entries or listing.refused:
+        taken = desk.catalog.polled(after, listing.entries, desk.now(), listing.refused)
+    else:
+        desk.catalog.unchanged(after, desk.now())
+        taken = Taken()
     outcome = after.outcome
     if outcome == "listed":
         outcome = "new" if taken.new else "nothing_new"

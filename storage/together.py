@@ -21,18 +21,32 @@ class Together(Generic[One, Result]):
 
     def __call__(self, one: One) -> Result:
         """Return the result for `one`, once it is done; raises what the act for all raised."""
-        mine: Future[Result] = Future()
-        self._waiting.append((one, mine))
+        mine = self.later(one)
         with self._line:
             if not mine.done():
-                waiting = self._waiting[:]
-                del self._waiting[: len(waiting)]  # more may have come since
-                try:
-                    results = self._act([one for one, _ in waiting])
-                except BaseException as error:  # noqa: BLE001  # raised again, in each's thread
-                    for _, future in waiting:
-                        future.set_exception(error)
-                else:
-                    for (_, future), result in zip(waiting, results, strict=True):
-                        future.set_result(result)
+                self._catch_up()
         return mine.result()
+
+    def later(self, one: One) -> Future[Result]:
+        """Have it done with, or before, the next that somebody waits for."""
+        mine: Future[Result] = Future()
+        self._waiting.append((one, mine))
+        return mine
+
+    def flush(self) -> None:
+        """Do what was left for later; raises what the act for all raised."""
+        with self._line:
+            if self._waiting:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        waiting = self._waiting[:]
+        del self._waiting[: len(waiting)]  # more may have come since
+        try:
+            results = self._act([one for one, _ in waiting])
+        except BaseException as error:
+            for _, future in waiting:
+                future.set_exception(error)
+            raise
+        for (_, future), result in zip(waiting, results, strict=True):
+            future.set_result(result)

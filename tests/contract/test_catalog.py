@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -527,7 +527,25 @@ def test_a_turn_at_a_host_is_had_by_one_at_a_time(url: str, catalog: Catalog) ->
     assert had.count(True) == 1
     assert ask("g") is False
     catalog.release("a.example", "abcdef"[had.index(True)], NOON, None)
+    catalog.flush()
     assert ask("h") is True
+
+
+def claimed(catalog: Catalog) -> None:
+    catalog.claim("a.example", lambda known: (known, timedelta(0)))
+
+
+@pytest.mark.parametrize("by", [Catalog.flush, Catalog.close, claimed])
+def test_what_nobody_waited_for_is_written_by_and_by(
+    url: str, catalog: Catalog, by: Callable[[Catalog], object]
+) -> None:
+    catalog.list_feeds([FEED])
+    catalog.unchanged(FeedState(url=FEED.url, outcome="not_modified"), NOON)
+
+    by(catalog)
+
+    with Catalog(url) as another:
+        assert another.feed_states()[FEED.url].outcome == "not_modified"
 
 
 def test_what_is_known_of_a_host_comes_back_as_it_was_left(catalog: Catalog) -> None:
