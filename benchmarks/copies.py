@@ -50,7 +50,8 @@ from benchmarks.frame import Result, arguments
 from ingest.fingerprint import RUN, WINDOW, fingerprint, least_of
 from ingest.likeness import kin
 from storage import sketches
-from storage.catalog import Admission, Catalog
+from storage.admission import Admission
+from storage.catalog import Catalog
 from storage.model import Fingerprint, Lookalike, Story
 from tests.databases import SERVER, database
 

@@ -15,7 +15,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import zip_longest
 from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
@@ -26,12 +25,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Insert,
-    Integer,
     RowMapping,
-    String,
-    Table,
-    Update,
     bindparam,
     create_engine,
     delete,
@@ -48,7 +42,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
-from storage import intake, leases, schema, search, sketches
+from storage import intake, leases, schema, search
+from storage.admission import Admission
 from storage.answers import DECIDED, FETCHED, LOST, NEW, REFETCHED, last_fetch
 from storage.errors import StorageError
 from storage.intake import Taken
@@ -70,7 +65,7 @@ from storage.model import (
     Waiting,
     columns,
 )
-from storage.prepared import Prepared
+from storage.prepared import Prepared, inserted, updated
 from storage.slices import Slices
 from storage.together import Together
 
@@ -97,17 +92,6 @@ def _is_free(now: Any, far: Any) -> ColumnElement[bool]:
     return or_(c.holder.is_(None), c.leased <= now, c.leased > far)
 
 
-def _given(table: Table, names: Iterable[str]) -> Update:
-    """Return an update of those columns, each from a parameter of its name."""
-    return update(table).values({name: bindparam(name) for name in names})
-
-
-def _inserted(table: Table, but: Sequence[str] = ()) -> Insert:
-    """Return an insert of all columns but those, each from a parameter of its name."""
-    names = (one.name for one in table.c if one.name not in but)
-    return table.insert().inline().values({name: bindparam(name) for name in names})
-
-
 # Built once: for what runs at every request, building them took longer than running them.
 _LINE_UP = Prepared(select(func.pg_advisory_xact_lock(_LOCK)))
 _KNOWN = tuple(field.name for field in fields(HostState))
@@ -117,9 +101,9 @@ _HOST = Prepared(
     .with_for_update()
 )
 _AT_HOST = schema.host.c.host == bindparam("at")
-_SET_HOST = Prepared(_given(schema.host, _KNOWN).where(_AT_HOST))
+_SET_HOST = Prepared(updated(schema.host, _KNOWN).where(_AT_HOST))
 _FREE_HOST = Prepared(
-    _given(schema.host, ("holder", "until", "rest_until")).where(
+    updated(schema.host, ("holder", "until", "rest_until")).where(
         _AT_HOST, schema.host.c.holder == bindparam("by")
     )
 )
@@ -139,7 +123,7 @@ _ADD_LINE = {
 }
 _FEED = schema.feed.c.url == bindparam("at")
 _STATE = tuple(field.name for field in fields(FeedState))
-_SET_FEED = Prepared(_given(schema.feed, _STATE).where(_FEED))
+_SET_FEED = Prepared(updated(schema.feed, _STATE).where(_FEED))
 _STATES = Prepared(select(*(schema.feed.c[name] for name in _STATE)).where(schema.feed.c.listed))
 _SAID = ("title", "nation", "kind", "enabled")  # in the feeds file
 _ROW = ("url", "listed", "moved_to", "address", *_SAID)
@@ -160,7 +144,7 @@ _FREE = _FREE.values(_LET_GO)
 _NOW, _FAR = (bindparam(name, type_=schema.Moment) for name in ("now", "far"))
 _HOLD = {  # who is at it on PostgreSQL is not waited for
     verb: Prepared(
-        _given(schema.entry, ("holder", "leased")).where(
+        updated(schema.entry, ("holder", "leased")).where(
             schema.entry.c.id.in_(
                 select(schema.entry.c.id)
                 .where(_ENTRY, waits)
@@ -179,9 +163,9 @@ _ANNOUNCED = Prepared(
     .where(_ENTRY)
     .with_for_update()
 )
-_FETCH = Prepared(_inserted(schema.fetch, but=("id", "pruned")))
+_FETCH = Prepared(inserted(schema.fetch, but=("id", "pruned")))
 _SET_FETCHED = Prepared(
-    _given(schema.entry, ("state",))
+    updated(schema.entry, ("state",))
     .values(attempts=schema.entry.c.attempts + 1, next_try=None, **_LET_GO)
     .where(_ENTRY)
 )
@@ -192,22 +176,8 @@ _IN_FEED = Prepared(
     .where(schema.content.c.entry == bindparam("at"))
 )
 _FORGET = Prepared(delete(schema.content).where(schema.content.c.entry == bindparam("at")))
-_TAKE = Prepared(_inserted(schema.story, but=("entered", "withdrawn")).values(entered=False))
-_GIVE = Prepared(_inserted(schema.verdict))
-_RELATE = schema.related.insert()
-_TOLD = ("title", "url", "published", "date_source", "date_text", "language")
-_NUMBER = Prepared(select(func.max(_STORY.number) + 1))
+_GIVE = Prepared(inserted(schema.verdict))
 _NAMED = select(_STORY.name).where(_STORY.name.in_(bindparam("names", expanding=True)))
-_BYTES = func.coalesce(_STORY.pending, _STORY.withdrawn)
-_NEAREST = 3  # likely copies looked at beside those with a story's URL or very words
-_URLS, _NEAR = ("url", "other_url"), tuple(f"near_{n}" for n in range(_NEAREST))
-_ALIKE = Prepared(
-    select(_STORY.number, _STORY.name, _BYTES, _STORY.url, _STORY.exact).where(
-        _STORY.url.in_([bindparam(name, type_=String) for name in _URLS])
-        | (_STORY.exact == bindparam("exact"))
-        | _STORY.number.in_([bindparam(name, type_=Integer) for name in _NEAR])
-    )
-)
 
 _One = TypeVar("_One")
 _Result = TypeVar("_Result")
@@ -752,23 +722,23 @@ class Catalog(Lists, Slices):
             return done.rowcount
 
     @contextmanager
-    def admission(self) -> Iterator["Admission"]:
+    def admission(self) -> Iterator[Admission]:
         """Let one story at a time be compared with all others and taken in."""
         with self._write() as connection:
             self._lock(connection)
-            yield Admission(self, connection)
+            yield Admission(connection, self._decide)
 
     def alike(
         self, urls: Iterable[str], fingerprint: Fingerprint
     ) -> list[tuple[int, str, str, bytes | None]]:
         """Return what an admission would; more may have come in once it begins."""
         with self._read() as connection:
-            return Admission(self, connection).alike(urls, fingerprint)
+            return Admission(connection, self._decide).alike(urls, fingerprint)
 
     def next_number(self) -> int:
         """Return the number that the next story would have."""
         with self._read() as connection:
-            return Admission(self, connection).next_number()
+            return Admission(connection, self._decide).next_number()
 
     def pending(self) -> list[tuple[int, str, bytes]]:
         """Return number, name and bytes of stories taken in whose file may not be there yet."""
@@ -987,97 +957,6 @@ class Catalog(Lists, Slices):
         if upto > last:
             pages += connection.scalar(pages_after(last).where(schema.fetch.c.id <= upto)) or 0
             self._note(connection, "archive", f"{upto} {pages}")
-
-
-class Admission:
-    """One transaction in which a story is compared with all others and perhaps taken in."""
-
-    def __init__(self, catalog: Catalog, connection: Connection) -> None:
-        self._catalog, self._connection = catalog, connection
-        self._sketch: Sequence[int] = ()  # looked up last
-        self._room: list[int] = []  # hashes under which its story may be entered
-
-    def alike(
-        self, urls: Iterable[str], fingerprint: Fingerprint
-    ) -> list[tuple[int, str, str, bytes | None]]:
-        """Return number, name, key ("url", "exact", "near") and pending bytes of likely copies.
-
-        Of URLs there are two at most. Each story is named once, by the first of the keys that
-        found it.
-        """
-        near, self._room = sketches.look(self._connection, fingerprint.sketch, _NEAREST)
-        self._sketch = fingerprint.sketch
-        named = {url for url in urls if url}
-        asked = dict(zip_longest(_URLS, named)) | dict(zip_longest(_NEAR, near))
-        found = []
-        for number, name, pending, url, exact in _ALIKE.rows(
-            self._connection, **asked, exact=fingerprint.exact
-        ):
-            how = "exact" if exact == fingerprint.exact else "near"
-            found.append((number, name, "url" if url in named else how, pending))
-        return sorted(found, key=lambda one: (("url", "exact", "near").index(one[2]), one[0]))
-
-    def named(self, number: int) -> str | None:
-        """Return the file name of the story that has that number, if one has."""
-        query = select(_STORY.name).where(_STORY.number == number)
-        return self._connection.scalar(query)
-
-    def next_number(self) -> int:
-        """Return the number of the next story: one more than the highest."""
-        return int(_NUMBER.rows(self._connection)[0][0] or 0)
-
-    def take(
-        self,
-        number: int,
-        name: str,
-        story: Story,
-        fingerprint: Fingerprint,
-        *,
-        sha256: str,
-        now: datetime,
-        entry: int | None = None,
-        pending: bytes | None = None,
-        related: Mapping[int, float] | None = None,
-    ) -> None:
-        """Add a story; `pending` are its file's bytes until `Catalog.settle`.
-
-        `related` are the numbers of stories on the same event, with their likeness.
-        """
-        row = {
-            **{key: getattr(story, key) for key in _TOLD},
-            "exact": fingerprint.exact,
-            "words": fingerprint.words,
-        }
-        ours = {"number": number, "name": name, "entry": entry, "sha256": sha256}
-        _TAKE.run(self._connection, **row, **ours, added=now, pending=pending)
-        if self._sketch != fingerprint.sketch:
-            self._room = sketches.look(self._connection, fingerprint.sketch)[1]
-        sketches.add(self._connection, number, self._room)
-        if related:
-            rows = [{"number": number, "other": n, "likeness": one} for n, one in related.items()]
-            self._connection.execute(_RELATE, rows)
-
-    def reopen(self, number: int) -> None:
-        """Take an entry's verdict back, to give it another in the same transaction."""
-        c = schema.verdict.c
-        self._connection.execute(delete(schema.verdict).where(c.entry == number))
-        entry = update(schema.entry).where(schema.entry.c.id == number)
-        self._connection.execute(entry.values(state=FETCHED))
-
-    def withdraw(self, number: int, data: bytes) -> None:
-        """Take a story out of the corpus; its number, sketch and bytes stay, to know copies by."""
-        gone = {"at": number, "withdrawn": data, "pending": None}
-        self._connection.execute(_SET_STORY, gone)
-
-    def restore(self, number: int) -> None:
-        """Put a story that was withdrawn back; its file is pending."""
-        c = schema.story.c
-        story = update(schema.story).where(c.number == number)
-        self._connection.execute(story.values(pending=c.withdrawn, withdrawn=None))
-
-    def decide(self, number: int, verdict: Verdict, grounds: Judgement, now: datetime) -> bool:
-        """Give the entry its verdict; False when it has one already."""
-        return self._catalog._decide(self._connection, number, verdict, grounds, now)
 
 
 def _pages_in(

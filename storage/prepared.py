@@ -4,10 +4,20 @@ SQLAlchemy takes 16 to 50 us to bring one to its driver and the rows back, SQLit
 All values are parameters: a column's default is not filled in, a list in a value's place not known.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Dialect, Select, UpdateBase
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Insert,
+    Select,
+    Table,
+    Update,
+    UpdateBase,
+    bindparam,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 
 _Turn = Callable[[Any], Any] | None  # what a value of some type goes through, if anything
@@ -18,6 +28,17 @@ class _Made(NamedTuple):
     asked: list[tuple[str, _Turn]]  # its parameters, in the order in which it has them
     given: dict[str, Any]  # those that have their value from the statement
     by_place: bool
+
+
+def updated(table: Table, names: Iterable[str]) -> Update:
+    """Return an update of those columns, each from a parameter of its name."""
+    return update(table).values({name: bindparam(name) for name in names})
+
+
+def inserted(table: Table, but: Sequence[str] = ()) -> Insert:
+    """Return an insert of all columns but those, each from a parameter of its name."""
+    names = (one.name for one in table.c if one.name not in but)
+    return table.insert().inline().values({name: bindparam(name) for name in names})
 
 
 class Prepared:
