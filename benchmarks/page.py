@@ -1,6 +1,6 @@
 """How long each page of Newsdesk takes, by how many stories there are.
 
-    python -m benchmarks.page [--quick] [--sizes 10000 100000] [--json FILE]
+    python -m benchmarks.page [--quick] [--sizes 5000 50000] [--json FILE]
 
 Fills a catalog (SQLite; PostgreSQL where NEWS_TEST_POSTGRES names a server) with so many made-up
 stories, as many refusals, 200 sources, ten years of slices, and asks for each page in turn as a
@@ -230,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", help="stories; as many were refused")
     parser.add_argument("--under", type=Path, help="where to put the catalogs")
     options = parser.parse_args(argv)
-    sizes = options.sizes or ([2_000, 10_000] if options.quick else [10_000, 100_000])
+    sizes = options.sizes or ([2_000, 10_000] if options.quick else [5_000, 50_000])
     rounds, result = 3 if options.quick else ROUNDS, Result("The Newsdesk page")
     medians: dict[str, dict[int, dict[str, float]]] = {}
     for size in sizes:

@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with desks(given.quick) as several:
         for name, airflow in several.items():
             with airflow:
-                wall, each, idle, held = took(airflow, *((3, 20) if given.quick else (6, 60)))
+                wall, each, idle, held = took(airflow, *((3, 20) if given.quick else (6, 30)))
             rows.append([name, wall, each, f"{idle:.0%}", held, each / SHARE])
             quarter = idle + each / 900
             result.aim(

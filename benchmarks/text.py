@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure all three and hand in."""
     options = arguments(__doc__).parse_args(argv)
     need_shared()
-    result, step = Result("A page, a feed, a score"), 40 if options.quick else 4
+    result, step = Result("A page, a feed, a score"), 40 if options.quick else 8
     extraction(result, step)
     feeds(result, 10 if options.quick else 1)
     topic(result)
