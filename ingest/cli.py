@@ -72,7 +72,7 @@ OPTIONS: Mapping[str, Any] = {
     "within": typer.Option(
         "--within", help="Status 1 when no poll succeeded within so many hours.", metavar="HOURS"
     ),
-    "share": typer.Option(metavar="N/OF", help="Of the hosts: the rest are another process's."),
+    "hosts": typer.Option("--host", help="One of those to fetch from; may be repeated. Else all."),
     "settings": typer.Option("--settings", help="Show every setting."),
     "folder": typer.Argument(help="Where to write; not the corpus itself."),
     "fingerprints": typer.Option(

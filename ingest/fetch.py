@@ -1,20 +1,18 @@
 """Entries -> pages in the archive: hosts side by side, one host in turn."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from zlib import crc32
 
 import structlog
 
 from ingest import fulltext
 from ingest.abreast import abreast
 from ingest.desk import Desk
-from ingest.errors import Fault, FetchError, RunFailed, SettingsError
+from ingest.errors import Fault, FetchError, RunFailed
 from ingest.furniture import MAX_LEARNT, marks
 from ingest.plain import decoded, is_html
 from ingest.reading import is_wordless
@@ -42,24 +40,20 @@ def fetch(
     limit: int = BATCH,
     budget: timedelta | None = BUDGET,
     live: bool = True,
-    share: str = "1/1",
+    hosts: list[str] | None = None,
 ) -> dict[str, int]:
     """Fetch the page of every entry that is due; return how the tries ended.
 
-    They are those that polls saw, or, not `live`, those of the past, for which polls go first. A
-    share such as 1/2 is of the hosts: others are left to who has the other shares.
+    They are those that polls saw, or, not `live`, those of the past, for which polls go first;
+    of these hosts alone, such as www.example.org, if any are named.
     The counts hold `pages` (asked for), `fetched`, one count per fault, `from_feed` for those
     whose feed holds the whole text, `left_over` for those that the budget did not reach and
     `held` for those that another worker is at, or was.
-    Raises RunFailed when every page asked for failed, unless it is of a share, which may be one
-    site's; SettingsError for what is no share.
+    Raises RunFailed when every page asked for failed, unless hosts are named: they may be one site.
     """
-    nth, of = _share(share)
-    waiting = [
-        one
-        for one in desk.catalog.to_fetch(desk.now(), limit, live)
-        if crc32(host_of(one.entry.url).encode()) % of == nth % of
-    ]
+    waiting = desk.catalog.to_fetch(desk.now(), limit, live)
+    if only := frozenset(hosts or ()):
+        waiting = [one for one in waiting if host_of(one.entry.url) in only]
     until = desk.now() + budget if budget else None
     counts: Counter[str] = Counter(pages=0, fetched=0)
     if waiting:
@@ -74,22 +68,12 @@ def fetch(
     unasked = ("left_over", "held", "from_feed", Fault.DEFERRED_HOST)
     asked = len(waiting) - sum(counts[outcome] for outcome in unasked)
     counts["pages"] = asked
-    if asked and not counts["fetched"] and of == 1:
+    if asked and not counts["fetched"] and not only:
         raise RunFailed(
             f"every page failed ({asked} of {asked}): {dict(counts)}; is the network there? "
             "`newsdesk status` shows the faults"
         )
     return dict(counts)
-
-
-def _share(share: str) -> tuple[int, int]:
-    said = re.fullmatch(r"([1-9]\d?)/([1-9]\d?)", share)
-    nth, of = map(int, said.groups()) if said else (1, 0)
-    if nth > of:
-        raise SettingsError(
-            f"{share!r} is no share: write 1/2 for the first of two, 2/2 for the other"
-        )
-    return nth, of
 
 
 def _fetch(desk: Desk, waiting: Waiting, live: bool) -> str:

@@ -23,6 +23,7 @@ from ingest.desk import Desk
 from ingest.discover import answered, check, look
 from ingest.discover import discover as _discover
 from ingest.errors import FetchError, RunFailed, SettingsError
+from ingest.fetch import BATCH
 from ingest.fetch import fetch as _fetch
 from ingest.likeness import side_by_side
 from ingest.prune import prune as _prune
@@ -34,9 +35,8 @@ from ingest.sift import adopt as _adopt
 from ingest.sift import points, reread
 from ingest.sift import sift as _sift
 from ingest.sources import Listing
-from ingest.urls import canonical
+from ingest.urls import canonical, host_of
 from ingest.workers import Workers
-from storage.answers import NEW
 from storage.corpus import parse
 from storage.errors import NewsError
 from storage.model import Feed, FeedState, Story
@@ -164,24 +164,30 @@ def poll(ask_all: bool = False) -> dict[str, dict[str, Any]]:
 
 
 def _fetch_all() -> dict[str, Any]:
-    """Fetch as `fetch` does; of many pages, each processor takes the share of a process."""
+    """Fetch as `fetch` does; of many pages, each processor takes a share of the hosts."""
     with _open() as desk:
-        due = desk.catalog.under_way().get(NEW, 0)
-    of = max(1, min(len(os.sched_getaffinity(0)), due // MANY))
+        due = Counter(host_of(one.entry.url) for one in desk.catalog.to_fetch(desk.now(), BATCH))
+    of = min(len(os.sched_getaffinity(0)), due.total() // MANY)
+    if of < 2:
+        return fetch()
+    shares: list[Counter[str]] = [Counter() for _ in range(of)]
+    for host, pages in due.most_common():
+        min(shares, key=Counter.total)[host] = pages
     tells = ["--verbose"] if log.is_enabled_for(logging.INFO) else []
-    command = [sys.executable, "-m", "ingest.cli", *tells, "fetch", "--json", "--share"]
+    command = [sys.executable, "-m", "ingest.cli", *tells, "fetch", "--json"]
     others = [
-        subprocess.Popen([*command, f"{n}/{of}"], stdout=subprocess.PIPE) for n in range(2, of + 1)
+        subprocess.Popen([*command, *(f"--host={host}" for host in share)], stdout=subprocess.PIPE)
+        for share in shares[1:]
     ]
     try:
-        shares = [fetch(share=f"1/{of}")]
+        done = [fetch(hosts=list(shares[0]))]
     finally:
         told = [other.communicate()[0] for other in others]
     if any(other.returncode for other in others):
         raise RunFailed("one of the processes that fetch failed; its error stands above")
-    shares += map(json.loads, told)
+    done += map(json.loads, told)
     counts, alerts = Counter[str](), dict[str, str]()
-    for one in shares:
+    for one in done:
         alerts |= one.pop("alerts", {})
         counts.update(one)
     if counts["pages"] and not counts["fetched"]:

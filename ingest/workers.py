@@ -33,7 +33,7 @@ R = TypeVar("R")
 START_SECONDS = 60.0  # to import and prepare the work, on the slowest machine we know
 STALLED = 6  # times its limit, by the clock: a busy machine is no fault of a page
 GRACE_SECONDS = 5.0  # after its limit a child ends itself, should its parent not have done it
-AHEAD = 4  # pieces taken in per child before the oldest has ended: bounds what waits in memory
+AHEAD = 8  # pieces taken in per child before the oldest has ended: bounds what waits in memory
 
 
 class _Nursery:

@@ -15,7 +15,7 @@ import pytest
 from ingest import runs
 from ingest.desk import LEASE_SLACK, Desk
 from ingest.discover import discover
-from ingest.errors import Fault, FetchError, SettingsError
+from ingest.errors import Fault, FetchError
 from ingest.fetch import fetch
 from ingest.settings import read
 from storage.model import HostState
@@ -235,11 +235,4 @@ def test_of_many_pages_each_processor_takes_the_share_of_a_process(
     assert [one for one in asked if asked.count(one) > 1] == []
     with home.desk() as desk:
         counts = [run["counts"] for run in desk.catalog.runs(9) if run["verb"] == "fetch"]
-    assert len(counts) == 3
-    assert max(one["pages"] for one in counts) < 24
-
-
-@pytest.mark.parametrize("share", ["", "half", "0/2", "3/2", "1/0"])
-def test_what_is_no_share_is_refused(shared: Home, share: str) -> None:
-    with shared.desk() as desk, pytest.raises(SettingsError, match="is no share: write 1/2"):
-        fetch(desk, share=share)
+    assert sorted(one["pages"] for one in counts) == [6, 9, 9]  # of 8 hosts, 3 pages each
