@@ -222,6 +222,7 @@ def test_the_prefilter_drops_a_page_without_its_words() -> None:
         "river board " * 9000,
         ". " * 20000,
         "sea wall<" * 9000,
+        "<p>" * 9000,
     ],
 )
 def test_hostile_text_is_scored_in_time(text: str) -> None:
@@ -229,6 +230,7 @@ def test_hostile_text_is_scored_in_time(text: str) -> None:
 
     explain(TOPIC, "x", text)
     prefilter(TOPIC, text.encode() * 20)
+    reading.is_wordless(TOPIC, text.encode()[: reading.SMALL])
 
     assert time.process_time() - start < 2
 
