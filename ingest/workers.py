@@ -36,7 +36,7 @@ GRACE_SECONDS = 5.0  # after its limit a child ends itself, should its parent no
 AHEAD = 8  # pieces taken in per child before the oldest has ended: bounds what waits in memory
 
 
-class _Nursery:
+class _ForkServer:
     """The process that children are forked from, so that only one imports and prepares their work.
 
     Raises RunFailed when it cannot start.
@@ -46,7 +46,7 @@ class _Nursery:
         self._pipe, theirs = Pipe()
         self._lock = Lock()
         # stdin is the lifeline: nothing is ever written, it closes when the parent is gone.
-        code = f"from ingest.workers import nurse; nurse({theirs.fileno()})"
+        code = f"from ingest.workers import fork_server; fork_server({theirs.fileno()})"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
             stdin=subprocess.PIPE,
@@ -73,7 +73,7 @@ class _Nursery:
         """Tell whether children can be had of it."""
         return self._process.poll() is None
 
-    def bear(self) -> tuple[int, Connection]:
+    def fork(self) -> tuple[int, Connection]:
         """Return a new child's process number and the pipe to it; raises OSError, EOFError."""
         pipe, theirs = Pipe()
         with self._lock, theirs:
@@ -81,7 +81,7 @@ class _Nursery:
             send_handle(self._pipe, theirs.fileno(), self._process.pid)
             return self._pipe.recv(), pipe
 
-    def bury(self, child: int) -> int:
+    def wait(self, child: int) -> int:
         """Wait for a child that ends, and return its exit code; raises OSError, EOFError."""
         with self._lock:
             self._pipe.send(child)
@@ -100,9 +100,9 @@ class _Nursery:
 class _Child:
     """One child process, ready for work."""
 
-    def __init__(self, nursery: _Nursery) -> None:
-        self._nursery, self._how = nursery, ""
-        self._number, self.pipe = nursery.bear()
+    def __init__(self, server: _ForkServer) -> None:
+        self._server, self._how = server, ""
+        self._number, self.pipe = server.fork()
 
     def kill(self) -> None:
         """Kill it, unless it has ended: then its number may be another process's."""
@@ -117,7 +117,7 @@ class _Child:
             self.pipe.close()
             self._how = "together with those it was forked from"
             with suppress(OSError, EOFError):
-                self._how = _ended(self._nursery.bury(self._number))
+                self._how = _ended(self._server.wait(self._number))
         return self._how
 
 
@@ -146,7 +146,7 @@ class Workers(Generic[R]):
     ) -> None:
         self._lost, self._seconds = lost, seconds
         self._terms = pickle.dumps((work, ready, seconds, memory))
-        self._nurseries: list[_Nursery] = []  # the last is there, the others have died
+        self._servers: list[_ForkServer] = []  # the last is there, the others have died
         self._lock = Lock()
         self._count = count or len(os.sched_getaffinity(0))
         self._threads = ThreadPoolExecutor(self._count)  # each drives one child
@@ -162,8 +162,8 @@ class Workers(Generic[R]):
         self._threads.shutdown()
         while self._idle:
             self._idle.pop().end()
-        while self._nurseries:
-            self._nurseries.pop().end()
+        while self._servers:
+            self._servers.pop().end()
 
     def map(self, calls: Iterable[tuple[Any, ...]]) -> Iterator[R]:
         """Yield what the work gives for each tuple of arguments, in their order.
@@ -201,7 +201,7 @@ class Workers(Generic[R]):
             if child and child.pipe.poll(0):  # it died idle: no piece is to blame
                 child.end()
                 child = None
-            child = child or _Child(self._nursery())
+            child = child or _Child(self._server())
             self._busy.add(child)
             child.pipe.send(args)
             if not child.pipe.poll(self._seconds * STALLED):
@@ -223,14 +223,14 @@ class Workers(Generic[R]):
                 else:
                     self._idle.append(child)
 
-    def _nursery(self) -> _Nursery:
+    def _server(self) -> _ForkServer:
         with self._lock:
-            if not self._nurseries or not self._nurseries[-1].is_there():
-                self._nurseries.append(_Nursery(self._terms))
-            return self._nurseries[-1]
+            if not self._servers or not self._servers[-1].is_there():
+                self._servers.append(_ForkServer(self._terms))
+            return self._servers[-1]
 
 
-def nurse(handle: int) -> None:
+def fork_server(handle: int) -> None:
     """Fork a child for each None from a pipe and wait for each that is named, until it closes.
 
     When the parent is gone the lifeline closes and the kernel ends this process and its children

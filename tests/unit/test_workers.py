@@ -99,8 +99,8 @@ def test_a_child_that_died_idle_is_replaced_without_loss() -> None:
 
 def test_where_the_process_that_children_are_forked_from_has_died_there_is_another() -> None:
     with Workers[object](eval, lost, count=1) as workers:
-        (nursery,) = workers.map(calls("__import__('os').getppid()"))
-        os.kill(int(str(nursery)), signal.SIGKILL)
+        (server,) = workers.map(calls("__import__('os').getppid()"))
+        os.kill(int(str(server)), signal.SIGKILL)
         last, broken, fresh = workers.map(calls("1", "__import__('os')._exit(3)", "2"))
 
     assert (last, fresh) == (1, 2)
