@@ -22,7 +22,7 @@ MEANING = {
     "off_topic": "bread, football, a wall and a car park",
     "duplicate_exact": "the same text in another outlet's clothes",
     "duplicate_near": "an agency's story cut short; a later version of one story",
-    "to_fetch": "hung, or a server error: it will be asked again, in an hour",
+    "will_retry": "hung, or a server error: it will be asked again, in an hour",
     "blocked_address": "led into a private network, where Newsdesk does not go",
     "bot_wall": "a page that asks whether we are human",
     "consent_page": "a page about cookies instead of a story",

@@ -20,6 +20,7 @@ from ingest.sources import WAYS, Way
 from ingest.sources.past import Capped, Step, Window
 from ingest.urls import host_of
 from ingest.web.client import redacted
+from storage.answers import WAITING
 from storage.model import Feed, Slice
 from storage.slices import DONE, PARTIAL, PLANNED, RUNNING, SPLIT
 
@@ -383,7 +384,7 @@ def shown(desk: Desk, wanted: Range) -> list[dict[str, Any]]:
     for one in slices:
         counts = dict.fromkeys(ENDS, 0)
         for reason, many in given[one.id].items():
-            end = "waiting" if reason in ("to_fetch", "to_sift") else reason
+            end = "waiting" if reason in WAITING else reason
             end = "duplicate" if reason.startswith("duplicate") else end
             counts[end if end in ENDS else "other"] += many
         rows.append({**_days(one), "state": one.state, "found": one.found, **counts})

@@ -235,8 +235,9 @@ def _rows(rows: Sequence[Row], columns: str = "", title: str = "", none: str = "
 # What people look for of all we know of a feed, the answer first.
 FEED = (
     "url", "next_poll", "reason", "polled", "outcome", "detail", "failures", "newest", "usual_gap",
-    "ttl", "update_every", "fresh", "skip_hours", "skip_days", "etag", "last_modified",
-    "distrusted", "address", "moved_to", "moved_since", "disabled_by", "disabled_at", "shares",
+    "span", "overrun_at", "missed_since", "ttl", "update_every", "fresh", "skip_hours",
+    "skip_days", "etag", "last_modified", "distrusted", "address",
+    "moved_to", "moved_since", "disabled_by", "disabled_at", "shares",
 )  # fmt: skip
 
 
@@ -319,6 +320,8 @@ def _life(life: Row) -> None:
     if entry := life.get("entry"):
         shown = ("url", "title", "source", "published", "first_seen", "state", "attempts")
         told = [(key, entry[key]) for key in shown]
+        if entry["attempts"] and entry["next_try"]:
+            told.append(("asked again", entry["next_try"]))
         told += [("also", seen["source"]) for seen in life["sightings"]]
         told += [("also at", other["url"]) for other in life["other_urls"]]
         _pairs(told, "announced")

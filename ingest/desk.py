@@ -169,11 +169,13 @@ class Desk:
 
         Raises FetchError(DEFERRED_HOST), with the wait, when that would take too long.
         """
-        host, holder = host_of(url), uuid4().hex
+        host, holder, refusals = host_of(url), uuid4().hex, 0
         lease = timedelta(seconds=self.settings.fetch_deadline) + LEASE_SLACK
         answers: list[Page] = []
 
         def decide(known: HostState) -> tuple[HostState, timedelta]:
+            nonlocal refusals
+            refusals = known.refusals
             known = known if delay is None else replace(known, delay=delay)
             return pace.turn(known, holder, self.now(), self.settings.gap, lease, live)
 
@@ -185,8 +187,11 @@ class Desk:
         try:
             yield answers.append
         finally:
-            now, rest = self.now(), pace.rest(answers[0]) if answers else None
-            self.catalog.release(host, holder, now, now + rest if rest else None)
+            now, rest = self.now(), None
+            if answers:
+                refusals = refusals + 1 if answers[0].status == 429 else max(refusals - 1, 0)
+                rest = pace.rest(answers[0], refusals)
+            self.catalog.release(host, holder, now, now + rest if rest else None, refusals)
 
     @contextmanager
     def may_ask(self, url: str, live: bool = True) -> Iterator[Callable[[Page], None]]:

@@ -12,9 +12,17 @@ from ingest import schedule
 from ingest.abreast import abreast
 from ingest.dates import clamped
 from ingest.desk import Desk
-from ingest.errors import Fault, FeedError, FetchError, RunFailed
+from ingest.errors import (
+    BROKEN_WORLD,
+    Fault,
+    FeedError,
+    FetchError,
+    RunFailed,
+    internal_error,
+)
 from ingest.feeds import VERSION
 from ingest.health import PATIENCE
+from ingest.logs import traceback_of
 from ingest.sources import SOURCES, Listing
 from ingest.urls import host_of
 from ingest.web.client import redacted
@@ -117,25 +125,33 @@ def _check(desk: Desk, feed: Feed) -> dict[str, Any]:
 
 
 def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Taken]:
-    """Ask one feed and record what came; return its new state, and what became of its entries."""
-    listing = Listing(outcome="failed")
+    """Ask one feed and record what came; return its new state, and what became of its entries.
+
+    Whatever its bytes set off in our own code is an outcome of this feed, and stops no other.
+    """
+    listing, taken, asked = Listing(outcome="failed"), Taken(), schedule.place_to_ask(state)
     try:
-        listing = _look(desk, feed, state)
-        after = answered(desk, feed, state, listing)
+        listing = _look(desk, feed, asked)
+        after = answered(desk, feed, asked, listing)
+        if listing.entries or listing.refused:
+            taken = desk.catalog.polled(after, listing.entries, desk.now(), listing.refused)
+            after = _with_overrun(desk, feed, state, after, listing, taken)
+        else:
+            desk.catalog.unchanged(after, desk.now())
     except FetchError as error:
         if error.fault is Fault.DEFERRED_HOST:  # not asked, so nothing else has changed
             due = desk.now() + (error.retry_after or timedelta(0))
             after = replace(state, next_poll=due, reason=f"{error.fault}: {error.detail}")
             desk.catalog.unchanged(after, desk.now())
             return replace(after, outcome=str(error.fault)), 0, Taken()
-        after = _failed(desk, state, str(error.fault), error.detail, error.retry_after)
+        after = _failed(desk, state, asked, error)
     except FeedError as error:
-        after = _failed(desk, state, error.outcome, error.detail)
-    if listing.entries or listing.refused:
-        taken = desk.catalog.polled(after, listing.entries, desk.now(), listing.refused)
-    else:
-        desk.catalog.unchanged(after, desk.now())
-        taken = Taken()
+        after = _failed(desk, state, asked, error)
+    except BROKEN_WORLD:
+        raise
+    except Exception as error:  # noqa: BLE001  # a mistake of ours costs one source
+        log.error("internal_error", source=redacted(feed.url), traceback=traceback_of(error))
+        after = _failed(desk, state, asked, internal_error(feed.url, error))
     outcome = after.outcome
     if outcome == "listed":
         outcome = "new" if taken.new else "nothing_new"
@@ -151,6 +167,22 @@ def _poll(desk: Desk, feed: Feed, state: FeedState) -> tuple[FeedState, int, Tak
         reason=after.reason,
     )
     return replace(after, outcome=outcome), len(listing.entries), taken
+
+
+def _with_overrun(
+    desk: Desk, feed: Feed, before: FeedState, after: FeedState, listing: Listing, taken: Taken
+) -> FeedState:
+    """Note an overrun, if this poll was one: entries came and went that nobody saw."""
+    if feed.via == "sitemap":  # it gives what is new since the last look alone
+        return after
+    now = desk.now()
+    since = schedule.missed_since(before, listing.entries, taken.shared, now)
+    if since is None:
+        return after
+    after = _scheduled(schedule.overran(after, since, now), now)
+    desk.catalog.reschedule(after)
+    log.warning("feed_overrun", source=redacted(feed.url), since=since, entries=taken.new)
+    return after
 
 
 def answered(desk: Desk, feed: Feed, state: FeedState, listing: Listing) -> FeedState:
@@ -177,6 +209,7 @@ def answered(desk: Desk, feed: Feed, state: FeedState, listing: Listing) -> Feed
             listing.timing if listing.read else state.timing, fresh=listing.timing.fresh
         ),
         usual_gap=schedule.usual_gap(dates) or state.usual_gap,
+        span=(schedule.span(dates) or state.span) if listing.read else state.span,
         newest=newest or (now if listing.entries else state.newest),
         polled=now,
         outcome=listing.outcome,
@@ -189,18 +222,30 @@ def answered(desk: Desk, feed: Feed, state: FeedState, listing: Listing) -> Feed
 
 
 def _failed(
-    desk: Desk, state: FeedState, outcome: str, detail: str, retry_after: timedelta | None = None
+    desk: Desk, state: FeedState, asked: FeedState, error: FetchError | FeedError
 ) -> FeedState:
-    now = desk.now()
-    after = replace(state, polled=now, outcome=outcome, detail=detail, failures=state.failures + 1)
-    if outcome in ("not_found", "gone") and (state.address or state.moved_to):
+    """Record that a feed gave nothing where it was `asked`; return what to remember of it."""
+    now, status, retry_after = desk.now(), None, None
+    if isinstance(error, FetchError):
+        outcome, status, retry_after = str(error.fault), error.status, error.retry_after
+    else:
+        outcome = error.outcome
+    if asked != state and outcome == "gone":
+        outcome = "not_found"  # where it was before it moved: that is not where it is
+    after = replace(
+        state, polled=now, outcome=outcome, detail=error.detail, failures=state.failures + 1
+    )
+    if asked == state and outcome in ("not_found", "gone") and (state.address or state.moved_to):
         after = replace(schedule.lost(after), outcome="not_found")
     if after.outcome == "gone":
-        log.warning("feed_gone", source=redacted(state.url), detail=detail)
-        return replace(
-            after, next_poll=None, reason="gone: not asked until `newsdesk feeds enable` says so"
-        )
-    return _scheduled(after, now, retry_after)
+        log.warning("feed_gone", source=redacted(state.url), detail=error.detail)
+        why = "gone: not asked until `newsdesk feeds enable` says so"
+        after = replace(after, next_poll=None, reason=why)
+    else:
+        after = schedule.without_validators(after, status)
+        after = _scheduled(after, now, retry_after)
+    desk.catalog.unchanged(after, now)
+    return after
 
 
 def _scheduled(state: FeedState, now: datetime, retry_after: timedelta | None = None) -> FeedState:

@@ -29,6 +29,11 @@ class RunFailed(NewsError):
     """Every feed, or every page, of a run failed: the world is broken, not one article."""
 
 
+# What is no fault of one source or page, and so ends a run: the rest of what is raised there is
+# a mistake of ours, and costs that source or page alone.
+BROKEN_WORLD = (NewsError, OSError, MemoryError)
+
+
 class Fault(StrEnum):
     """Why a page could not be had."""
 
@@ -46,11 +51,14 @@ class Fault(StrEnum):
     NOT_FOUND = "not_found"  # 404
     GONE = "gone"  # 410
     FORBIDDEN = "forbidden"  # 401, 403, 451
-    BOT_WALL = "bot_wall"  # a firewall's header says so, whatever the status: ingest.walls
+    BOT_WALL = "bot_wall"  # a firewall's header or page says so, whatever the status: ingest.walls
     RATE_LIMITED = "rate_limited"  # 429
     SERVER_ERROR = "server_error"  # 5xx
     HTTP_ERROR = "http_error"  # any other status that is not 2xx or 304
     NOT_HTML = "not_html"
+    NO_CONTENT = "no_content"  # 2xx with nothing in it, or a 202: the answer is still to come
+    MAINTENANCE = "maintenance"  # 2xx with a notice to come back later
+    INTERNAL_ERROR = "internal_error"  # a mistake of ours: its traceback is in the log
     DEFERRED_HOST = "deferred_host"  # not asked: the host wants to be left alone for long
 
     @property
@@ -62,6 +70,7 @@ class Fault(StrEnum):
 PASSING = frozenset({
     Fault.DNS, Fault.TLS, Fault.CONNECTION, Fault.TIMEOUT_CONNECT, Fault.TIMEOUT_TOTAL,
     Fault.RATE_LIMITED, Fault.SERVER_ERROR, Fault.DEFERRED_HOST,
+    Fault.BOT_WALL, Fault.NO_CONTENT, Fault.MAINTENANCE, Fault.INTERNAL_ERROR,
     Fault.BAD_ENCODING,  # a stream cut on its way mends as a broken connection does
 })  # fmt: skip
 
@@ -83,3 +92,8 @@ class FetchError(NewsError):
 
     def __str__(self) -> str:
         return f"{self.url}: {self.fault}: {self.detail}"
+
+
+def internal_error(url: str, error: Exception) -> FetchError:
+    """Return the fault of one source or page in which our own code failed."""
+    return FetchError(url, Fault.INTERNAL_ERROR, f"{type(error).__name__}: {str(error)[:200]}")

@@ -18,6 +18,7 @@ from ingest.dates import day_in_path
 from ingest.declared import Declared, believable, credible, day, headline, local_day, read
 from ingest.furniture import Removed, clear, is_date, key
 from ingest.plain import decoded
+from ingest.walls import by_markup
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -71,6 +72,7 @@ class Signals:
     canonical: str = ""  # as declared, made absolute, not judged
     head: str = ""  # <title>
     sample: str = ""  # visible text's first 3,000 characters; only below FEW_WORDS
+    wall: str = ""  # the sign that it is a challenge, in its markup: ingest.walls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,7 @@ def extract(content: bytes, content_type: str, url: str, hints: Hints) -> Extrac
         canonical=declared.canonical,
         head=next(iter(declared.titles[3]), ""),
         sample=_sample(text) if words < FEW_WORDS else "",
+        wall=by_markup(content),
     )
     fault, detail = _fault(signals, url, blocks)
     return Extract(

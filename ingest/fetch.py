@@ -12,21 +12,19 @@ import structlog
 from ingest import fulltext
 from ingest.abreast import abreast
 from ingest.desk import Desk
-from ingest.errors import Fault, FetchError, RunFailed
+from ingest.errors import BROKEN_WORLD, Fault, FetchError, RunFailed, internal_error
 from ingest.furniture import MAX_LEARNT, marks
+from ingest.logs import traceback_of
 from ingest.plain import decoded, is_html
 from ingest.reading import is_wordless
+from ingest.responses import RETRIES, Expected, after_fault
 from ingest.urls import host_of
 from ingest.web.client import MayAsk, redacted
 from storage.leases import LEASE
-from storage.model import Entry, Page, Waiting
+from storage.model import Page, Waiting
 
 log = structlog.get_logger(__name__)
 
-# After each try that failed in passing; then the fault is the verdict. story-indexer asks ten
-# times, an hour apart; the same span with fewer requests.
-RETRIES = (timedelta(hours=1), timedelta(hours=3), timedelta(hours=9), timedelta(hours=24))
-LONGEST_WAIT = timedelta(days=2)  # a Retry-After beyond this is cut to it
 BUDGET = timedelta(minutes=20)  # what is left over then waits for the next run, which is no fault
 BATCH = 5000  # entries a run, so that memory does not grow with the backlog
 
@@ -96,31 +94,40 @@ def _fetch(desk: Desk, waiting: Waiting, live: bool) -> str:
             yield heard
 
     try:
-        page = _asked(desk, entry, may_ask)
+        page = _asked(desk, waiting, may_ask)
         kind = page.header("content-type") or ""
         if not is_html(kind, page.content):
             detail = f"content type {kind or 'none'}"
             raise FetchError(entry.url, Fault.NOT_HTML, detail, page.status)
+        _keep(desk, waiting, page)
     except _Held:
         return "held"
     except FetchError as error:
         if error.fault is Fault.DEFERRED_HOST:
             desk.catalog.postpone(waiting.id, desk.now() + (error.retry_after or timedelta(0)))
-            return str(error.fault)
-        _faulted(desk, waiting, error)
+        else:
+            _faulted(desk, waiting, error)
         return str(error.fault)
-    _keep(desk, waiting, page)
+    except BROKEN_WORLD:
+        raise
+    except Exception as error:  # noqa: BLE001  # a mistake of ours costs one page
+        log.error("internal_error", url=redacted(entry.url), traceback=traceback_of(error))
+        _faulted(desk, waiting, internal_error(entry.url, error))
+        return str(Fault.INTERNAL_ERROR)
     return "fetched"
 
 
-def _asked(desk: Desk, entry: Entry, may_ask: MayAsk) -> Page:
+def _asked(desk: Desk, waiting: Waiting, may_ask: MayAsk) -> Page:
     """Ask for an entry's page; where it is gone, for the capture by which it was found, if so.
 
     That stands for the page at the story's own URL; its first hop tells where and when it was
-    captured.
+    captured. What looks like a notice is taken for the page at the last try: then sift judges it.
     """
+    entry = waiting.entry
+    is_last = waiting.attempts >= len(RETRIES)
+    expected = Expected.NO_WALL if is_last else Expected.PAGE
     try:
-        return desk.web.get(entry.url, may_ask=may_ask)
+        return desk.web.get(entry.url, may_ask=may_ask, expected=expected)
     except FetchError as error:
         gone = error.fault in (Fault.NOT_FOUND, Fault.GONE)
         if not gone or entry.date_source != "wayback":
@@ -139,18 +146,23 @@ def _keep(desk: Desk, waiting: Waiting, page: Page) -> None:
 
 
 def _faulted(desk: Desk, waiting: Waiting, error: FetchError) -> None:
-    now = desk.now()
-    next_try = None
-    if error.fault.passing and waiting.attempts < len(RETRIES):
-        wait = max(RETRIES[waiting.attempts], error.retry_after or timedelta(0))
-        next_try = now + min(wait, LONGEST_WAIT)
-    tries = f"try {waiting.attempts + 1} of {len(RETRIES) + 1}: " if error.fault.passing else ""
+    now, appeared = desk.now(), waiting.entry.published or waiting.first_seen
+    retry = after_fault(
+        error.fault,
+        waiting.attempts,
+        live=waiting.live,
+        age=now - (appeared or now),
+        retry_after=error.retry_after,
+    )
+    next_try = now + retry.wait if retry.wait else None
+    tries = f"try {waiting.attempts + 1} of {retry.tries}: " if retry.tries > 1 else ""
     detail = f"{tries}{error.detail}"
-    desk.catalog.faulted(waiting.id, now, str(error.fault), detail, next_try)
+    fault = str(error.fault)
+    desk.catalog.faulted(waiting.id, now, fault, detail, next_try, retry.is_verdict)
     log.info(
         "page_not_fetched",
         url=redacted(waiting.entry.url),
-        fault=str(error.fault),
+        fault=fault,
         detail=detail,
         next_try=next_try,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
+from ingest.errors import Fault
 from ingest.urls import host_of
 from storage.model import Feed, FeedState, Seen
 
@@ -40,6 +41,8 @@ TO_DO = {
     "pages_unreadable": "Our extractor: `newsdesk why URL` shows what it said of a page.",
     "feeds_ill": "`newsdesk feeds why URL` shows its polls; `feeds rediscover` seeks a new URL.",
     "host_failing": "`newsdesk why URL` of one of its pages; perhaps the site refuses us.",
+    "feed_overrun": "It is asked more often now, and its archive for the days that were missed.",
+    "internal_error": "A mistake of ours: its traceback is in the log. Please report it.",
     "texts_shrunk": "Its template changed: compare a page with what `newsdesk why URL` shows.",
 }
 ORDER = (
@@ -129,16 +132,25 @@ def of_feeds(
     Feeds that were ill before do not count: they say nothing of what happened now.
     """
     ill: list[str] = []
+    overrun: list[str] = []
+    broken: list[str] = []
     asked: list[FeedState] = []
     for feed in feeds:
         old, new = before.get(feed.url), after.get(feed.url)
         if not new or not new.polled or new.polled < began:
             continue
         asked += [new] if not old or old.failures < PATIENCE else []
+        if new.overrun_at and new.missed_since and new.overrun_at >= began:
+            hours = (new.overrun_at - new.missed_since) / timedelta(hours=1)
+            overrun.append(f"{feed.title}: entries of up to {hours:.0f} h were missed")
+        if new.outcome == Fault.INTERNAL_ERROR:
+            broken.append(f"{feed.title}: {new.detail}")
         if health(feed, old, (), (old and old.polled) or began)[0] in WELL:
             state, evidence = health(feed, new, (), now)
             ill += [] if state in WELL else [f"{feed.title}: {state} ({evidence})"]
     found = [Alert("feeds_ill", _some(ill))] if ill else []
+    found += [Alert("feed_overrun", _some(overrun))] if overrun else []
+    found += [Alert("internal_error", _some(broken))] if broken else []
     failing = [state.outcome for state in asked if state.failures]
     share = len(failing) / max(len(asked), 1)
     unread = sum(outcome in UNREAD for outcome in failing)
@@ -150,12 +162,16 @@ def of_feeds(
     return found + _unread("feeds_unreadable", unread, len(asked))
 
 
-def of_pages(seen: Iterable[Seen], broken: int, pages: int, began: datetime) -> list[Alert]:
+def of_pages(
+    seen: Iterable[Seen], broken: int, pages: int, began: datetime, internal_errors: int = 0
+) -> list[Alert]:
     """Return the alerts of a run of fetch or sift; `broken` of its `pages` could not be read.
 
     `seen` are the latest pages, newest first; only hosts with one of this run are spoken of.
     """
     found = _unread("pages_unreadable", broken, pages)
+    if internal_errors:
+        found.append(Alert("internal_error", f"{internal_errors} of {pages} pages"))
     hosts: dict[str, list[Seen]] = {}
     for one in seen:
         hosts.setdefault(host_of(one.url), []).append(one)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -19,6 +20,12 @@ def harmless(text: str) -> str:
 
 def _harmless(_log: Any, _level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return {key: value if value is None else harmless(str(value)) for key, value in event.items()}
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return an error's traceback on one line, its newest 4,000 characters, without values."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return " | ".join(line.strip() for line in lines)[-4_000:]
 
 
 class _Lines(logging.Formatter):

@@ -11,6 +11,7 @@ from typing import Any
 
 from ingest.abreast import ahead
 from ingest.desk import Desk
+from ingest.errors import Fault
 from ingest.health import (
     BROKEN,
     ORDER,
@@ -146,7 +147,8 @@ def alerts(
     if verb == "discover":
         return of_feeds(desk.feeds, before, desk.catalog.feed_states(), began, desk.now())
     broken = sum(counts.get(reason, 0) for reason in BROKEN)
-    return of_pages(desk.catalog.latest_pages(LATEST), broken, counts.get("pages", 0), began)
+    pages, ours = counts.get("pages", 0), counts.get(Fault.INTERNAL_ERROR, 0)
+    return of_pages(desk.catalog.latest_pages(LATEST), broken, pages, began, ours)
 
 
 def life(desk: Desk, reference: str | int) -> dict[str, Any] | None:

@@ -1,11 +1,11 @@
 """When a feed is asked next, where, and why: pure arithmetic on what it said and answered."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from storage.model import FeedState, Timing
+from storage.model import Entry, FeedState, Timing
 
 FLOOR = timedelta(minutes=60)  # polite for conditional requests (feed-reader score's rule)
 FAST_FLOOR = timedelta(minutes=10)  # for a feed that itself says it moves faster (Lion Reader's)
@@ -18,6 +18,10 @@ SILENCE = 28  # asked after a 28th of its silence: CommaFeed's ladder of 7, 14 a
 HOUR = timedelta(hours=1)
 OBSERVED = timedelta(days=7)  # a move is seen this long before it counts (Lion Reader's window)
 NONE = timedelta(0)
+SEVERAL = 3  # entries; of fewer, all may be new without one having been missed
+FAILURES_AFTER_MOVE = 3  # in a row, before a feed is asked where it moved from, too
+HURRIED = timedelta(days=7)  # after an overrun a feed is asked twice as often for so long
+UNCONDITIONAL = (400, 403, 406, 412, 428, 500, 501, 505)  # what some servers say to validators
 
 
 def next_poll(
@@ -29,19 +33,23 @@ def next_poll(
     answer in. `retry_after` is what the answer asked for (RFC 9110 section 10.2.3; 0 is legal);
     it is obeyed up to the ceiling.
 
-    The codes: usual_gap, ttl, update_every, fresh, backoff, retry_after, floor, ceiling,
+    The codes: usual_gap, ttl, update_every, fresh, span, backoff, retry_after, floor, ceiling,
     skipped. Never sooner than FAST_FLOOR, nor than FLOOR unless the feed's gap and its own word
-    are both shorter; never later than CEILING, but for hours and days that the feed skips (RSS
-    2.0), and then never later than LONGEST.
+    are both shorter, or its entries do not reach back far enough; never later than half the time
+    that they reach back, whatever the feed or its server ask for (see `latest`), nor than CEILING,
+    but for hours and days that the feed skips (RSS 2.0), and then never later than LONGEST.
     """
+    most, reach = latest(now, state)
     if state.failures:
-        wait, reason = _after_failure(state.failures, retry_after)
+        wait, reason = _after_failure(state, retry_after)
     else:
         wait, reason = _after_success(now, state)
+        wait, reason = (most, f"{reach}; else {reason}") if wait > most else (wait, reason)
     if wait > CEILING:
         wait, reason = CEILING, f"ceiling: a day, for {reason}"
     share = _share(state.url)
-    return _unskipped(now, now + min(wait * (1 + JITTER * share), CEILING), state, reason)
+    longest = CEILING if state.failures else min(most, CEILING)
+    return _unskipped(now, now + min(wait * (1 + JITTER * share), longest), state, reason)
 
 
 def is_due(state: FeedState, now: datetime, ask_all: bool = False) -> bool:
@@ -69,6 +77,62 @@ def conditions(state: FeedState, made_by: str, now: datetime) -> FeedState:
         state
         if state.made_by == made_by
         else replace(state, etag=None, last_modified=None, digest=None)
+    )
+
+
+def latest(now: datetime, state: FeedState) -> tuple[timedelta, str]:
+    """Return how long a feed that answered may be left alone at most, and why.
+
+    Half the time from its oldest entry to its newest: what is new by then cannot have pushed out
+    all that we saw. A feed that has been silent for longer than its entries span comes in bursts:
+    then half the time since its oldest entry. A quarter for HURRIED after an overrun. Never less
+    than FAST_FLOOR; a feed whose entries have no dates has no span, and no such bound.
+    """
+    if state.span is None:
+        return timedelta.max, ""
+    silence = now - state.newest if state.newest else NONE
+    reach = state.span if silence <= state.span else state.span + silence
+    why = f"span: its entries reach back {shown(reach)}"
+    if state.overrun_at and now - state.overrun_at <= HURRIED:
+        reach, why = reach / 2, f"{why}, and some were missed lately"
+    return max(reach / 2, FAST_FLOOR), why
+
+
+def span(dates: Iterable[datetime]) -> timedelta | None:
+    """Return how far a feed's entries reach back from the newest; None for fewer than SEVERAL.
+
+    The oldest tenth of them is left out: some feeds keep an old entry at the end, or pin one.
+    """
+    moments = sorted(dates, reverse=True)
+    if len(moments) < SEVERAL:
+        return None
+    return moments[0] - moments[-1 - len(moments) // 10]
+
+
+def missed_since(
+    state: FeedState, entries: Sequence[Entry], shared: int, now: datetime
+) -> datetime | None:
+    """Return since when a feed's entries were missed before this poll, or None: an overrun.
+
+    That is when none of several entries was seen in this feed before (`shared`), though it was
+    read before (`state`), and all of them are newer than what was seen: where they are not, the
+    feed has changed its links, and `intake` judges that.
+    """
+    if len(entries) < SEVERAL or shared or state.whole is None or state.newest is None:
+        return None
+    dates = [entry.published for entry in entries if entry.published]
+    if not dates:
+        return state.polled
+    return state.newest if min(dates) > state.newest else None
+
+
+def overran(state: FeedState, since: datetime, now: datetime) -> FeedState:
+    """Return the state after a poll that found an overrun; the next one is to be scheduled anew.
+
+    What no date tells, the overrun does: entries of that many hours are more than the feed holds.
+    """
+    return replace(
+        state, overrun_at=now, missed_since=since, span=state.span or max(now - since, HOUR)
     )
 
 
@@ -118,7 +182,8 @@ def _asked(timing: Timing) -> tuple[timedelta, str]:
     return named[code], f"{code}: asks for {shown(named[code])}"
 
 
-def _after_failure(failures: int, retry_after: timedelta | None) -> tuple[timedelta, str]:
+def _after_failure(state: FeedState, retry_after: timedelta | None) -> tuple[timedelta, str]:
+    failures = state.failures
     wait = min(FIRST_BACKOFF * (1 << min(failures - 1, 16)), CEILING)
     if retry_after is not None and retry_after > wait:
         return retry_after, f"retry_after: asks for {shown(retry_after)}"
@@ -169,6 +234,35 @@ def followed(state: FeedState, moved: str | None, read: bool, now: datetime) -> 
     if read and (secured or now - since >= OBSERVED):
         return replace(state, address=moved, moved_to=None, moved_since=now)
     return replace(state, moved_to=moved, moved_since=since)
+
+
+def place_to_ask(state: FeedState) -> FeedState:
+    """Return the state as a feed is asked by: every other time after failures, where it was.
+
+    A feed that moved for good, to a place that then failed FAILURES_AFTER_MOVE times in a row,
+    may be back at the URL of the feeds file. If that answers with the feed, it is asked there
+    from then on; if not, nothing has changed.
+    """
+    turn_back = state.failures >= FAILURES_AFTER_MOVE and state.failures % 2 == 1
+    if state.address is None or not turn_back:
+        return state
+    return replace(state, address=None, moved_to=None, moved_since=None, etag=None,
+                   last_modified=None, digest=None)  # fmt: skip
+
+
+def without_validators(state: FeedState, status: int | None) -> FeedState:
+    """Return the state after a failure with that status: how its next request is sent.
+
+    Some servers answer a conditional request with an error (412 first of all). So the request
+    after one of UNCONDITIONAL is sent without validators; a server that said 412, or that failed
+    so between two answers to unconditional ones, is not sent any again.
+    """
+    if status not in UNCONDITIONAL or not (state.etag or state.last_modified):
+        return state
+    outcomes = [outcome for _, outcome, _ in state.past][-3:]
+    failed = [outcome == state.outcome for outcome in outcomes]
+    distrusted = status == 412 or failed == [False, True, False]
+    return replace(state, etag=None, last_modified=None, distrusted=state.distrusted or distrusted)
 
 
 def lost(state: FeedState) -> FeedState:

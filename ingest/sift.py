@@ -24,7 +24,8 @@ from ingest.furniture import recurring
 from ingest.health import BROKEN
 from ingest.likeness import Kin, kin, likeness
 from ingest.reading import WORDLESS, Reading, Sheet, is_wordless
-from ingest.score import VERSION, TopicScore
+from ingest.responses import after_verdict
+from ingest.score import VERSION, TopicScore, prefilter
 from ingest.urls import host_of
 from ingest.web.client import redacted
 from storage.answers import FETCHED
@@ -145,9 +146,13 @@ class _Unread:
     def settle(self) -> None:
         """Give those at hand their verdict, in one transaction."""
         desk, few = self._desk, self._few
+        now = desk.now()
         desk.catalog.decide_all(
-            [(one.id, said, _grounds(desk, _day(one.entry.published))) for one, said in few],
-            desk.now(),
+            [
+                (one.id, said, _grounds(desk, _day(one.entry.published)), _recheck(desk, one, said))
+                for one, said in few
+            ],
+            now,
         )
         for one, said in few:
             url, title = redacted(one.entry.url), one.entry.title
@@ -263,7 +268,10 @@ def _settle_one(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> V
         assert reading.fingerprint
         verdict, name = admit(desk, waiting.id, case, reading.fingerprint, grounds)
     else:
-        desk.catalog.decide(waiting.id, verdict, grounds, desk.now())
+        next_try = None
+        if page.status:
+            next_try = _recheck(desk, waiting, verdict, case.story)
+        desk.catalog.decide(waiting.id, verdict, grounds, desk.now(), next_try)
     text = case.story.text if verdict.reason in READ else ""
     if in_feed and text and fulltext.wanted(in_feed, waiting.id):
         shares = fulltext.measured(in_feed, text)
@@ -277,6 +285,27 @@ def _settle_one(desk: Desk, waiting: Waiting, page: Page, reading: Reading) -> V
         story=name,
     )
     return verdict
+
+
+def _recheck(
+    desk: Desk, waiting: Waiting, verdict: Verdict, story: Story | None = None
+) -> datetime | None:
+    """Return when a refused page is asked for again, None: never; see `ingest.responses`.
+
+    What its source announced speaks of the topic, and its page has no word of it: perhaps
+    another page answered. No `story`: its page has none.
+    """
+    entry = waiting.entry
+    shown = f"{story.title} {story.text}" if story else ""
+    contradicted = (
+        verdict.reason in ("off_topic", "too_short")
+        and not prefilter(desk.topic, shown.encode())
+        and prefilter(desk.topic, f"{entry.title} {entry.summary}".encode())
+    )
+    wait = after_verdict(
+        verdict.reason, waiting.attempts, live=waiting.live, contradicted=contradicted
+    )
+    return desk.now() + wait if wait else None
 
 
 def points(score: TopicScore | None) -> tuple[tuple[str, str, str, float], ...]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    literal_column,
     or_,
     select,
 )
@@ -25,6 +26,15 @@ from storage.model import Place, Seen
 NEW, FETCHED, DECIDED = "new", "fetched", "decided"  # the states of an entry
 REFETCHED = "refetched"  # the outcome of a fetch after the verdict
 LOST = "page_lost"  # what is noted when a page is no longer in the archive
+
+
+# What an entry without a verdict waits for, as people are told.
+WAITING = ("to_fetch", "will_retry", "to_sift")
+WAITS_FOR = case(
+    (schema.entry.c.state == FETCHED, literal_column("'to_sift'")),
+    (schema.entry.c.attempts > 0, literal_column("'will_retry'")),
+    else_=literal_column("'to_fetch'"),
+)
 
 
 class Answers(ABC):
@@ -61,18 +71,17 @@ class Answers(ABC):
     def tally(self) -> dict[str, int]:
         """Return how many entries ended with which reason, and how many wait for which verb.
 
-        The numbers add up to the entries seen: `to_fetch` and `to_sift` are those without
-        a verdict.
+        The numbers add up to the entries seen: `to_fetch`, `will_retry` (asked for in vain, and
+        to be asked for again) and `to_sift` are those without a verdict.
         """
-        state, reason = schema.entry.c.state, schema.verdict.c.reason
+        v = schema.verdict.c
         query = (
-            select(state, reason, func.count())
+            select(func.coalesce(v.reason, WAITS_FOR), func.count())
             .select_from(schema.entry.outerjoin(schema.verdict))
-            .group_by(state, reason)
+            .group_by(func.coalesce(v.reason, WAITS_FOR))
         )
-        waits = {NEW: "to_fetch", FETCHED: "to_sift"}
         with self._read() as connection:
-            rows = [(reason or waits[state], n) for state, reason, n in connection.execute(query)]
+            rows = [(str(reason), int(n)) for reason, n in connection.execute(query)]
         return dict(sorted(rows, key=lambda row: (-row[1], row[0])))
 
     def entries_seen(self) -> int:

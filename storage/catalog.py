@@ -49,6 +49,7 @@ from storage.errors import StorageError
 from storage.intake import Taken
 from storage.lists import Lists, pages_after
 from storage.model import (
+    KEPT,
     Decision,
     Entry,
     Feed,
@@ -103,7 +104,7 @@ _HOST = Prepared(
 _AT_HOST = schema.host.c.host == bindparam("at")
 _SET_HOST = Prepared(updated(schema.host, _KNOWN).where(_AT_HOST))
 _FREE_HOST = Prepared(
-    updated(schema.host, ("holder", "until", "rest_until")).where(
+    updated(schema.host, ("holder", "until", "rest_until", "refusals")).where(
         _AT_HOST, schema.host.c.holder == bindparam("by")
     )
 )
@@ -137,7 +138,7 @@ _SET_DECIDED = update(schema.entry).where(_ENTRY, schema.entry.c.state != DECIDE
 _SET_DECIDED = _SET_DECIDED.values(state=bindparam("to"), **_LET_GO)
 _DECIDED = {  # kept or not
     True: Prepared(_SET_DECIDED),
-    False: Prepared(_SET_DECIDED.values(next_try=None)),
+    False: Prepared(_SET_DECIDED.values(next_try=bindparam("next_try", type_=schema.Moment))),
 }
 _FREE = update(schema.entry).where(schema.entry.c.holder.in_(bindparam("by", expanding=True)))
 _FREE = _FREE.values(_LET_GO)
@@ -163,6 +164,8 @@ _ANNOUNCED = Prepared(
     .where(_ENTRY)
     .with_for_update()
 )
+_REASON = Prepared(select(schema.verdict.c.reason).where(schema.verdict.c.entry == bindparam("at")))
+_UNDECIDE = Prepared(delete(schema.verdict).where(schema.verdict.c.entry == bindparam("at")))
 _FETCH = Prepared(inserted(schema.fetch, but=("id", "pruned")))
 _SET_FETCHED = Prepared(
     updated(schema.entry, ("state",))
@@ -477,6 +480,15 @@ class Catalog(Lists, Slices):
         if number is not None:
             self._decide(connection, number, verdict, Judgement(), now)
 
+    def reschedule(self, state: FeedState) -> None:
+        """Keep what was found of a feed after its poll was taken in: an overrun, when to ask."""
+        names = ("overrun_at", "missed_since", "span", "next_poll", "reason")
+        said = {name: getattr(state, name) for name in names}
+        with self._write() as connection:
+            connection.execute(
+                update(schema.feed).where(schema.feed.c.url == state.url).values(said)
+            )
+
     # entries on their way
 
     def to_fetch(self, now: datetime, limit: int, live: bool = True) -> list[Waiting]:
@@ -563,8 +575,8 @@ class Catalog(Lists, Slices):
     ) -> None:
         """Record that an entry's page lies in the archive, and remember its lines' `marks`.
 
-        After the verdict its outcome is "refetched": the page that was judged stays the last
-        one "fetched".
+        Of a kept story its outcome is "refetched": the page that was judged stays the last one
+        "fetched". Where another verdict stood the page is to be judged anew.
         """
         shelved = Shelved(page=page, place=place, sha256=sha256, marks=marks)
         self._together(lambda connection, one: self._fetched(connection, *one), (number, shelved))
@@ -572,6 +584,9 @@ class Catalog(Lists, Slices):
     def _fetched(self, connection: Connection, number: int, shelved: Shelved) -> None:
         page = shelved.page
         ((state, published, url),) = _ANNOUNCED.rows(connection, at=number)
+        if state == DECIDED and _REASON.rows(connection, at=number) != [(KEPT,)]:
+            _UNDECIDE.run(connection, at=number)
+            state = NEW
         decided = state == DECIDED
         _FETCH.run(
             connection,
@@ -608,26 +623,33 @@ class Catalog(Lists, Slices):
             return list(connection.scalars(_LINES.limit(LEARNT), {"at": urlsplit(url).hostname}))
 
     def faulted(
-        self, number: int, at: datetime, fault: str, detail: str, next_try: datetime | None
+        self,
+        number: int,
+        at: datetime,
+        fault: str,
+        detail: str,
+        next_try: datetime | None,
+        is_verdict: bool = False,
     ) -> None:
         """Record a fault; the page is to be had at next_try, or else the fault is the verdict.
 
-        Where a page was had before, that one is judged, and a fault is no verdict.
+        It may be the verdict meanwhile, too. Where a page was had before, that one is judged, and
+        a fault is no verdict.
         """
         with self._write() as connection:
             state = self._state(connection, number)
             connection.execute(
                 schema.fetch.insert().values(entry=number, at=at, outcome=fault, detail=detail)
             )
+            if state == NEW and (is_verdict or next_try is None):
+                self._decide(connection, number, Verdict(fault, detail), Judgement(), at)
+            elif state == DECIDED and next_try is None:
+                self._forget(connection, number)
             connection.execute(
                 update(schema.entry)
                 .where(schema.entry.c.id == number)
                 .values(attempts=schema.entry.c.attempts + 1, next_try=next_try, **_LET_GO)
             )
-            if next_try is None and state == DECIDED:
-                self._forget(connection, number)
-            elif next_try is None and state == NEW:
-                self._decide(connection, number, Verdict(fault, detail), Judgement(), at)
 
     def lost(self, number: int, at: datetime, detail: str, place: Place) -> None:
         """Record that an entry's page is no longer in the archive: it is to be fetched anew.
@@ -683,17 +705,31 @@ class Catalog(Lists, Slices):
 
     # verdicts
 
-    def decide(self, number: int, verdict: Verdict, grounds: Judgement, now: datetime) -> bool:
-        """Give an entry its verdict; False when it has one already, which then stays."""
-        with self._write() as connection:
-            return self._decide(connection, number, verdict, grounds, now)
+    def decide(
+        self,
+        number: int,
+        verdict: Verdict,
+        grounds: Judgement,
+        now: datetime,
+        next_try: datetime | None = None,
+    ) -> bool:
+        """Give an entry its verdict; False when it has one already, which then stays.
 
-    def decide_all(self, verdicts: Iterable[tuple[int, Verdict, Judgement]], now: datetime) -> None:
-        """Give entries their verdicts in one transaction; those that have one keep it."""
+        At `next_try` its page is asked for again, and judged anew.
+        """
+        with self._write() as connection:
+            return self._decide(connection, number, verdict, grounds, now, next_try)
+
+    def decide_all(
+        self,
+        verdicts: Iterable[tuple[int, Verdict, Judgement, datetime | None]],
+        now: datetime,
+    ) -> None:
+        """Give entries their verdicts in one transaction; each as `decide` does."""
         with self._write() as connection:
             self._lock(connection)  # two that count in another order would wait for each other
-            for number, verdict, grounds in verdicts:
-                self._decide(connection, number, verdict, grounds, now)
+            for number, verdict, grounds, next_try in verdicts:
+                self._decide(connection, number, verdict, grounds, now, next_try)
 
     def _decide(
         self,
@@ -702,8 +738,10 @@ class Catalog(Lists, Slices):
         verdict: Verdict,
         grounds: Judgement,
         now: datetime,
+        next_try: datetime | None = None,
     ) -> bool:
-        if not _DECIDED[verdict.keep].run(connection, at=number, to=DECIDED).rowcount:
+        again = {} if verdict.keep else {"next_try": next_try}
+        if not _DECIDED[verdict.keep].run(connection, at=number, to=DECIDED, **again).rowcount:
             return False
         said = {"entry": number, "reason": verdict.reason, "evidence": verdict.evidence, "at": now}
         _GIVE.run(connection, **said, run=self._in_run, **columns(grounds))
@@ -860,12 +898,14 @@ class Catalog(Lists, Slices):
             rows = connection.execute(select(c.host, c.delay))
             return {row.host: row.delay for row in rows}
 
-    def release(self, host: str, holder: str, now: datetime, rest: datetime | None) -> None:
-        """Give a turn back; a `rest` leaves the host alone until then.
+    def release(
+        self, host: str, holder: str, now: datetime, rest: datetime | None, refusals: int = 0
+    ) -> None:
+        """Give a turn back; a `rest` leaves the host alone until then, after so many 429s.
 
         Changes nothing when the lease is over and somebody else has the turn.
         """
-        kept = {"holder": None, "until": now, "rest_until": rest}
+        kept = {"holder": None, "until": now, "rest_until": rest, "refusals": refusals}
         self._later(_free_host, {"at": host, "by": holder, **kept})
 
     def load_robots(self, origin: str) -> tuple[str, int, datetime] | None:
@@ -1002,6 +1042,7 @@ def _waiting(row: RowMapping) -> Waiting:
         entry=entry,
         attempts=row["attempts"],
         first_seen=row["first_seen"],
+        live=row["live"],
         in_feed=row.get("in_feed", False),
         place=place,
     )

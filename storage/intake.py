@@ -76,6 +76,7 @@ class Taken(NamedTuple):
     new: int = 0
     relinked: int = 0  # known, with another guid or link than before
     edited: int = 0
+    shared: int = 0  # seen in this source before
 
 
 def digest(entry: Entry) -> str:
@@ -145,8 +146,11 @@ def take(connection: Connection, add: _Add, entries: Sequence[Entry], now: datet
         if changed:
             which = schema.entry.c.id == row.id
             connection.execute(update(schema.entry).where(which).values(changed))
+    shared = len(found) - len(sightings)
+    if sightings and not shared:
+        shared = _seen_before(connection, sightings)
     add(connection, schema.sighting, sightings)
-    return Taken(len(fresh), relinked, edited)
+    return Taken(len(fresh), relinked, edited, shared)
 
 
 def gather(connection: Connection, add: _Add, entries: Sequence[Entry], now: datetime) -> set[int]:
@@ -170,6 +174,14 @@ def gather(connection: Connection, add: _Add, entries: Sequence[Entry], now: dat
             numbers.add(one.id)
     _insert(connection, add, list(fresh.values()), digests, now, live=False)
     return numbers | {row.id for row in _by_url(connection, list(fresh)).values()}
+
+
+def _seen_before(connection: Connection, sightings: Sequence[Mapping[str, Any]]) -> int:
+    """Return how many of these sightings are there already; they are of one source."""
+    s = schema.sighting.c
+    query = select(func.count()).where(s.source == sightings[0]["source"])
+    chunks = _chunks([row["entry"] for row in sightings])
+    return sum(connection.scalar(query.where(s.entry.in_(chunk))) or 0 for chunk in chunks)
 
 
 def _recognised(

@@ -58,6 +58,9 @@ class FeedState:
     timing: Timing = field(default_factory=Timing)
     usual_gap: timedelta | None = None  # between its entries
     newest: datetime | None = None  # when its newest entry appeared
+    span: timedelta | None = None  # from its oldest entry to its newest; None: too few, undated
+    overrun_at: datetime | None = None  # when it last shared no entry with the poll before
+    missed_since: datetime | None = None  # from when on entries were missed then
     polled: datetime | None = None
     next_poll: datetime | None = None
     reason: str = ""  # why then: a code and figures, see ingest.schedule
@@ -75,6 +78,7 @@ class HostState:
     until: datetime | None = None  # the end of the latest request; the lease's, while one is held
     delay: float = 0.0  # seconds: the Crawl-delay that robots.txt last asked of us
     rest_until: datetime | None = None  # as a 429 asked
+    refusals: int = 0  # answers of 429, less one for each other answer since
     live_until: datetime | None = None  # until then backfill makes way
 
 
@@ -162,6 +166,7 @@ class Waiting:
     entry: Entry
     attempts: int = 0  # how often its page was asked for
     first_seen: datetime | None = None  # aware, UTC
+    live: bool = True  # a poll saw it; else its source's past alone
     in_feed: bool = False  # a text came with it in its feed; told of those to be fetched
     place: Place | None = None  # where its page lies, once fetched
 

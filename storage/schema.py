@@ -113,6 +113,9 @@ feed = Table(
     Column("timing", TimingColumn),
     Column("usual_gap", Interval),
     Column("newest", Moment),
+    Column("span", Interval),
+    Column("overrun_at", Moment),
+    Column("missed_since", Moment),
     Column("polled", Moment),
     Column("next_poll", Moment),
     Column("reason", String, nullable=False, default=""),
@@ -348,6 +351,7 @@ host = Table(
     Column("until", Moment),  # the end of the latest request; the lease's, while one is held
     Column("delay", Float, nullable=False, default=0.0),  # seconds, as robots.txt asks
     Column("rest_until", Moment),  # as a 429 asked
+    Column("refusals", Integer, nullable=False, default=0, server_default="0"),
     Column("live_until", Moment),  # until then backfill makes way
 )
 
@@ -404,9 +408,13 @@ def _to_two(connection: Connection) -> None:
             index.create(connection)
 
 
+def _to_three(connection: Connection) -> None:
+    _add(connection, feed.c.span, feed.c.overrun_at, feed.c.missed_since, host.c.refusals)
+
+
 # Version -> what brings a catalog from the version before to it. An upgrade only adds what those
 # who know the version before do not miss: workers that run go on while it is done, and after.
-UPGRADES: Mapping[int, Callable[[Connection], None]] = {2: _to_two}
+UPGRADES: Mapping[int, Callable[[Connection], None]] = {2: _to_two, 3: _to_three}
 
 
 def is_current(connection: Connection) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, case, delete, func, or_, select, update
 
 from storage import intake, schema
-from storage.answers import FETCHED, NEW, Answers
+from storage.answers import FETCHED, NEW, WAITS_FOR, Answers
 from storage.model import Entry, Shelved, Slice
 
 PLANNED, RUNNING, DONE, PARTIAL, SPLIT = "planned", "running", "done", "partial", "split"
@@ -161,8 +161,7 @@ class Slices(Answers):
         Out of range is what is not of these days, even where it is of others that were asked for.
         """
         outside = (_V.published < _S.since) | (_V.published >= _S.until)
-        waits = case((_E.state == NEW, "to_fetch"), else_="to_sift")
-        reason = case((outside, "out_of_range"), else_=func.coalesce(_V.reason, waits))
+        reason = case((outside, "out_of_range"), else_=func.coalesce(_V.reason, WAITS_FOR))
         query = (
             select(_S.id, reason, func.count())
             .select_from(

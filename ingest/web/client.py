@@ -13,8 +13,8 @@ from httpx import URL, InvalidURL, Request
 from isal import isal_zlib  # twice as fast as zlib
 
 from ingest.errors import Fault, FetchError
+from ingest.responses import Expected, Problem, problem_of
 from ingest.secrets import NAMES, Secrets
-from ingest.walls import by_header
 from ingest.web.guard import MAX_URL, Guard, Network, Refusal, Resolve, admitted, look_up
 from ingest.web.pace import retry_after
 from ingest.web.wire import Clock, Transport
@@ -24,15 +24,6 @@ from storage.model import Page
 MayAsk = Callable[[str], AbstractContextManager[Callable[[Page], None]]]
 ACCEPT = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.5"
 REDIRECTS = (301, 302, 303, 307, 308)
-FAULTS = {
-    401: Fault.FORBIDDEN,
-    403: Fault.FORBIDDEN,
-    404: Fault.NOT_FOUND,
-    408: Fault.SERVER_ERROR,  # passing, as the 5xx are: story-indexer asks again after both
-    410: Fault.GONE,
-    429: Fault.RATE_LIMITED,
-    451: Fault.FORBIDDEN,
-}
 _KEY = re.compile(rf"({NAMES})=(?!\*\*\*).*", re.I | re.S)
 _USER = re.compile(r"//[^/?#]*@")
 
@@ -89,8 +80,12 @@ class Web:
         max_bytes: int | None = None,
         begin: int | None = None,
         may_ask: MayAsk = lambda url: nullcontext(lambda page: None),
+        expected: Expected = Expected.CONTENT,
     ) -> Page:
-        """Return the answer to a GET: status 2xx, or 304 when a validator was given.
+        """Return the answer to a GET, or a 304 when a validator was given.
+
+        What is no answer though its status is 2xx (nothing, a notice, a wall against robots) is
+        an error like any other: `ingest.responses` decides.
 
         With `begin` only max_bytes from there on are asked for (RFC 9110 section 14.2).
 
@@ -122,9 +117,10 @@ class Web:
             raise _failed(url, hops, Fault.TIMEOUT_TOTAL, detail) from error
         except (OSError, h11.ProtocolError) as error:
             raise _failed(url, hops, Fault.CONNECTION, str(error)[:200]) from error
-        answered = 200 <= page.status < 300 or (page.status == 304 and (etag or last_modified))
-        if not answered or by_header(page.headers):
-            raise _refused(url, page)
+        expected = expected if begin is None else Expected.ANYTHING
+        conditional = bool(etag or last_modified)
+        if problem := problem_of(page, conditional=conditional, expected=expected):
+            raise _refused(url, page, problem)
         return page
 
     def _followed(
@@ -231,15 +227,11 @@ def _read(page: Page, chunks: Iterable[bytes], most: int) -> tuple[bytes, bytes]
     return whole, bytes(content) if codings else whole
 
 
-def _refused(url: str, page: Page) -> FetchError:
-    """Return the error for an answer that is no page."""
-    fault = FAULTS.get(page.status, Fault.SERVER_ERROR if page.status >= 500 else Fault.HTTP_ERROR)
-    detail = f"status={page.status}"
-    if page.status != 429 and (sign := by_header(page.headers)):
-        fault, detail = Fault.BOT_WALL, f"{detail} {sign}"
+def _refused(url: str, page: Page, problem: Problem) -> FetchError:
+    """Return the error for an answer that is not what was asked for."""
     wait = retry_after(page.header("retry-after"), page.header("date"), page.fetched)
     at = "" if page.final_url == url else f" at {redacted(page.final_url)}"
-    return FetchError(redacted(url), fault, detail + at, page.status, wait)
+    return FetchError(redacted(url), problem.fault, problem.detail + at, page.status, wait)
 
 
 def _failed(url: str, hops: list[str], fault: Fault, detail: str) -> FetchError:

@@ -1,5 +1,6 @@
 """When may a host next be asked? (pure)"""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -8,8 +9,10 @@ from storage.model import HostState, Page
 
 MAX_CRAWL_DELAY = timedelta(seconds=120)  # news-crawl's limit: who asks for more is left alone
 MAX_REST = timedelta(hours=1)  # a 429 of one page speaks for a host no longer than that
+FIRST_REST = timedelta(minutes=5)  # ours: after a 429 that does not say for how long; then doubled
 AGAIN = timedelta(seconds=0.05)  # how soon to look again at a host without a gap
 SLACK = timedelta(seconds=1)  # a live worker may come so late to its turn and still be first
+_SECONDS = re.compile(r"\s*([0-9]+)(?:\.[0-9]*)?\s*(?:s|secs?|seconds?)?\s*", re.IGNORECASE)
 MAX_RETRY_AFTER = timedelta(days=365)  # keeps the arithmetic in range; policy caps it lower
 
 
@@ -48,16 +51,19 @@ def turn(
     return replace(host, holder=holder, until=now + lease, rest_until=None), timedelta(0)
 
 
-def rest(page: Page) -> timedelta | None:
-    """Return how long a host is left alone after this answer: what the Retry-After of a 429 says.
+def rest(page: Page, refusals: int) -> timedelta | None:
+    """Return how long a host is left alone after this answer; None: it may be asked on.
 
-    Only a 429 speaks for the host, and for MAX_REST at most: FreshRSS holds back a whole domain
-    for any Retry-After, and its users complain for the innocent feeds there (its issue 7870).
+    `refusals` are its answers of 429, this one included, less one for each other answer. A 429
+    says how long, or else it is FIRST_REST, doubled with each. Only a 429 speaks for the host, and
+    for MAX_REST at most: FreshRSS holds back a whole domain for any Retry-After, and its users
+    complain for the innocent feeds there (its issue 7870).
     """
     if page.status != 429:
         return None
     wait = retry_after(page.header("retry-after"), page.header("date"), page.fetched)
-    return wait and min(wait, MAX_REST)
+    doubled = FIRST_REST * (1 << min(max(refusals - 1, 0), 16))
+    return min(wait or doubled, MAX_REST)
 
 
 def _moved(host: HostState, by: timedelta) -> HostState:
@@ -75,13 +81,14 @@ def _moved(host: HostState, by: timedelta) -> HostState:
 def retry_after(value: str | None, date: str | None, now: datetime) -> timedelta | None:
     """Return the wait a Retry-After asks for (RFC 9110 section 10.2.3); None for nonsense.
 
-    Whole seconds, 0 among them; or an HTTP-date, taken relative to the answer's own Date, for its
-    clock may be wrong; one gone by means 0.
+    Seconds, 0 among them; or an HTTP-date, taken relative to the answer's own Date, for its clock
+    may be wrong; one gone by means 0. Some servers write seconds with a fraction or their unit.
     """
     if value is None:
         return None
-    if value.isascii() and value.isdigit():
-        return timedelta(seconds=int(value)) if len(value) < 8 else MAX_RETRY_AFTER
+    if seconds := _SECONDS.fullmatch(value):
+        whole = seconds[1]
+        return timedelta(seconds=int(whole)) if len(whole) < 8 else MAX_RETRY_AFTER
     until = _http_date(value)
     if until is None:
         return None

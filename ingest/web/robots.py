@@ -12,6 +12,7 @@ from httpx import URL
 from protego import Protego
 
 from ingest.errors import Fault, FetchError
+from ingest.responses import Expected
 from ingest.web.client import MayAsk, Web, redacted
 
 MAX_BYTES = 500 * 1024  # that much is read and the rest ignored: RFC 9309 section 2.5
@@ -108,6 +109,7 @@ class Robots:
                 max_redirects=MAX_REDIRECTS,
                 max_bytes=10 * MAX_BYTES,
                 may_ask=self._may_ask,
+                expected=Expected.ANYTHING,
             )
         except FetchError as error:
             if error.fault is Fault.DEFERRED_HOST:

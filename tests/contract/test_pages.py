@@ -12,7 +12,7 @@ from tests.builders import ENTRY, NOON, PAGE
 
 LATER = NOON + timedelta(days=100)
 NEW = Place(file="b.warc.gz", offset=7, length=10)
-REASONS = ("off_topic", "review", "out_of_range", "", "duplicate_near")  # "": none yet
+REASONS = ("off_topic", "review", "out_of_range", "", "kept")  # "": none yet
 
 
 def place(number: int) -> Place:

@@ -150,7 +150,7 @@ def test_a_teaser_is_never_a_story(paper: Paper) -> None:
     counts = paper.poll(sifts=False)
 
     assert (counts["pages"], counts["fetched"], counts["not_found"]) == (2, 1, 1)
-    assert paper.life("/5")["verdict"]["reason"] == "not_found"  # type: ignore[index]
+    assert paper.life("/5")["fetches"][0]["outcome"] == "not_found"  # type: ignore[index]
 
 
 def test_a_feed_of_teasers_has_every_page_fetched(paper: Paper) -> None:

@@ -96,6 +96,7 @@ def fill(folder: Path, site: NewsSite) -> Home:
     feed = feed.replace(
         "</channel>", f"<item><title>Gone</title><link>{site.url('/gone')}</link></item></channel>"
     )
+    site.publish("/gone", "", status=410)
     site.publish("/feed", feed, content_type="text/xml")
     feeds = folder / "feeds.toml"
     feeds.parent.mkdir(parents=True, exist_ok=True)

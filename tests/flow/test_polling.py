@@ -472,3 +472,123 @@ def test_adding_a_feed_costs_one_request_and_why_tells_when_the_next_one_is_due(
     assert 5 * HOUR <= state.next_poll - state.polled <= 5.5 * HOUR
     assert f"{state.next_poll:%d %b %Y %H:%M}" in told
     assert state.reason in told
+
+
+# --- what a feed loses between two polls ---------------------------------------------------------
+
+
+A_MONTH = {"Cache-Control": "public, max-age=2592000"}
+
+
+def test_a_busy_feed_behind_a_long_cache_time_loses_nothing(world: World) -> None:
+    """An entry every half hour, ten of them shown, and a cache that says a month."""
+    world.live(3 * DAY, lambda: world.show(HOUR / 2, "<ttl>1440</ttl>", headers=A_MONTH))
+
+    assert world.lost() == 0
+    assert max(world.gaps()) <= 2.5 * HOUR + TICK
+    assert min(world.gaps()) >= FLOOR
+
+
+def test_an_overrun_is_noted_and_the_feed_asked_twice_as_often(world: World) -> None:
+    world.show(HOUR / 2, headers=A_MONTH)
+    world.poll()
+    before = world.state()
+    world.clock.time += 2 * DAY  # nobody polled
+    world.show(HOUR / 2, headers=A_MONTH)
+
+    world.poll()
+
+    after = world.state()
+    assert (after.overrun_at, after.missed_since) == (world.clock.time, before.newest)
+    assert after.next_poll
+    assert after.next_poll - world.clock.time <= 1.25 * HOUR
+    assert "missed lately" in after.reason
+    world.clock.time = after.next_poll
+    world.show(HOUR / 2, headers=A_MONTH)
+    world.poll()
+    assert world.state().overrun_at == after.overrun_at  # the next look shares entries with it
+
+
+def test_a_feed_that_changes_all_its_links_is_no_overrun(world: World) -> None:
+    world.show(HOUR)
+    world.poll()
+    world.clock.time += HOUR
+    last = int((world.clock.time - NOON) / HOUR)
+    moved = [(world.site.url(f"/new/{n}"), f"Story {n}") for n in range(last, last - 10, -1)]
+    date = lambda place: http_date(NOON + HOUR * (last - place))  # noqa: E731
+    world.site.publish("/feed", rss(moved, date), content_type="text/xml")
+
+    world.poll()
+
+    assert world.state().overrun_at is None
+
+
+def test_a_feed_that_left_its_new_place_is_found_where_it_was(world: World) -> None:
+    with NewsSite("127.0.0.2") as new:
+        world.site.redirect("/feed", new.url("/feed"), status=301)
+        new.publish("/feed", rss([(world.site.url("/1"), "One")]), content_type="text/xml")
+        world.live(9 * DAY)
+        assert world.state().address == new.url("/feed")
+    world.site.publish("/feed", rss([(world.site.url("/2"), "Two")]), content_type="text/xml")
+
+    world.live(4 * DAY)
+
+    assert world.state().address is None
+    assert world.state().failures == 0
+    with world.home.desk() as desk:
+        assert desk.catalog.entries_seen() == 2
+
+
+def test_a_feed_that_is_nowhere_any_more_is_not_taken_for_gone_by_its_old_place(
+    world: World,
+) -> None:
+    with NewsSite("127.0.0.2") as new:
+        world.site.redirect("/feed", new.url("/feed"), status=301)
+        new.publish("/feed", rss([(world.site.url("/1"), "One")]), content_type="text/xml")
+        world.live(9 * DAY)
+    world.site.publish("/feed", "", status=410)
+
+    world.live(6 * DAY)
+
+    state = world.state()
+    assert state.outcome in ("connection", "not_found")
+    assert state.next_poll
+
+
+def test_a_server_that_refuses_validators_is_asked_without(world: World) -> None:
+    def feed(asked: object) -> Reply:
+        return Reply(body=body, content_type="text/xml", etag=f'"{len(body)}"')
+
+    body = rss([(world.site.url("/1"), "One")])
+    world.site.script("/feed", feed(0), Reply(status=412), feed(0))
+    world.live(3 * DAY)
+
+    assert world.state().distrusted
+    assert [one.etag is None for one in world.asked[:2]] == [True, False]
+    assert all(one.etag is None for one in world.asked[2:])
+
+
+def test_a_mistake_of_ours_in_one_feed_stops_no_other(
+    site: NewsSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = site.publish("/good", rss([(site.url("/1"), "One")]), content_type="text/xml")
+    bad = site.publish("/bad", rss([(site.url("/2"), "Two")]), content_type="text/xml")
+    home = Home(tmp_path, [bad, good])
+    from ingest.sources import feed as module
+
+    parse = module.parse_feed
+
+    def broken(*args: object, **named: object) -> object:
+        if bad in args:
+            raise RecursionError("too deep")
+        return parse(*args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "parse_feed", broken)
+    with home.desk() as desk:
+        counts = discover(desk)
+        states = desk.catalog.feed_states()
+
+    assert (counts["internal_error"], counts["entries_new"]) == (1, 1)
+    assert states[bad].detail == "RecursionError: too deep"
+    assert states[bad].next_poll
+    assert states[bad].next_poll > NOON

@@ -152,7 +152,7 @@ def test_what_a_server_says_does_nothing_to_a_terminal(tmp_path: Path) -> None:
     hostile = b"\x9b31mred\x85\xe2\x80\xaeforged"
     with NewsSite() as site:
         url = site.misbehave(
-            "/a", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Type: " + hostile + b"\r\n\r\n"
+            "/a", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Type: " + hostile + b"\r\n\r\nx"
         )
         site.publish("/feed", rss([(url, "A"), (site.url("/b"), "B")]), content_type="text/xml")
         site.publish("/b", page("One purse", 3))

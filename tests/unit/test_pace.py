@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.web.pace import (
     AGAIN,
+    FIRST_REST,
     MAX_CRAWL_DELAY,
     MAX_REST,
     MAX_RETRY_AFTER,
@@ -158,7 +159,10 @@ def test_a_crawl_delay_above_the_cap_is_a_reason_to_leave_the_host_alone() -> No
         ("0", timedelta(0)),
         ("120", timedelta(seconds=120)),
         ("-1", None),
-        ("1.5", None),
+        ("1.5", timedelta(seconds=1)),
+        ("60 seconds", timedelta(seconds=60)),
+        ("90s", timedelta(seconds=90)),
+        ("soon enough", None),
         ("soon", None),
         ("\u00b2", None),
         ("9" * 5000, MAX_RETRY_AFTER),
@@ -188,8 +192,8 @@ def test_retry_after_is_measured_by_the_answers_own_clock() -> None:
     [
         (429, "60", timedelta(seconds=60)),
         (429, "9999", MAX_REST),
-        (429, "0", timedelta(0)),
-        (429, "soon", None),
+        (429, "0", FIRST_REST),
+        (429, "soon", FIRST_REST),
         (503, "60", None),
         (200, "60", None),
     ],
@@ -197,7 +201,14 @@ def test_retry_after_is_measured_by_the_answers_own_clock() -> None:
 def test_only_a_429_speaks_for_the_whole_host_and_for_an_hour_at_most(
     status: int, value: str, wait: timedelta | None
 ) -> None:
-    assert rest(replace(PAGE, status=status, headers=(("Retry-After", value),))) == wait
+    assert rest(replace(PAGE, status=status, headers=(("Retry-After", value),)), 1) == wait
+
+
+def test_a_host_that_does_not_say_how_long_is_left_alone_for_longer_each_time() -> None:
+    limited = replace(PAGE, status=429, headers=())
+
+    assert [rest(limited, n) for n in (1, 2, 3)] == [FIRST_REST, 2 * FIRST_REST, 4 * FIRST_REST]
+    assert rest(limited, 99) == MAX_REST
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

@@ -16,11 +16,16 @@ from ingest.schedule import (
     LONGEST,
     conditions,
     is_due,
+    missed_since,
     next_poll,
+    overran,
+    place_to_ask,
+    span,
     usual_gap,
+    without_validators,
 )
 from storage.model import FeedState, Timing
-from tests.builders import NOON  # a Monday
+from tests.builders import ENTRY, NOON  # a Monday
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SPANS = st.timedeltas(timedelta(0), timedelta(days=400))
@@ -43,6 +48,8 @@ STATES = st.builds(
     timing=TIMINGS,
     usual_gap=st.none() | SPANS,
     newest=st.none() | MOMENTS,
+    span=st.none() | SPANS,
+    overrun_at=st.none() | MOMENTS,
     failures=st.integers(0, 10_000),
 )
 
@@ -73,8 +80,8 @@ def test_whatever_a_feed_says_it_is_asked_again_between_floor_and_ceiling(
     assert now + (FIRST_BACKOFF if state.failures else FAST_FLOOR) <= time
     assert time <= now + (LONGEST if skips else CEILING)
     assert reason.partition(":")[0] in {
-        "usual_gap", "ttl", "update_every", "fresh", "backoff", "retry_after", "floor", "ceiling",
-        "skipped",
+        "usual_gap", "ttl", "update_every", "fresh", "span", "backoff", "retry_after",
+        "floor", "ceiling", "skipped",
     }  # fmt: skip
 
 
@@ -92,7 +99,7 @@ def test_hours_and_days_that_a_feed_skips_are_skipped_unless_that_leaves_none_in
 def test_only_a_feed_that_moves_fast_and_says_so_is_asked_within_the_hour(
     state: FeedState, gap: timedelta, now: datetime
 ) -> None:
-    state = replace(state, failures=0, usual_gap=gap)
+    state = replace(state, failures=0, usual_gap=gap, span=None)
     time, _ = next_poll(now, state)
 
     said = state.timing
@@ -104,7 +111,7 @@ def test_only_a_feed_that_moves_fast_and_says_so_is_asked_within_the_hour(
 def test_what_a_feed_asks_for_is_waited_for(
     state: FeedState, wish: timedelta, now: datetime
 ) -> None:
-    calm = replace(state, failures=0, timing=Timing(ttl=wish))
+    calm = replace(state, failures=0, timing=Timing(ttl=wish), span=None)
 
     assert next_poll(now, calm)[0] >= now + min(wish, CEILING)
 
@@ -145,6 +152,106 @@ def test_the_same_feed_in_the_same_state_is_asked_at_the_same_time(
 )  # fmt: skip
 def test_the_reason_is_told_with_figures(state: FeedState, wait: timedelta, reason: str) -> None:
     assert after(state) == (wait, reason)
+
+
+@given(STATES, MOMENTS, SPANS)
+def test_a_feed_is_asked_within_half_the_time_that_its_entries_span_whatever_it_says(
+    state: FeedState, now: datetime, length: timedelta
+) -> None:
+    timing = replace(state.timing, skip_hours=frozenset(), skip_days=frozenset())
+    busy = replace(state, failures=0, span=length, newest=now - length, timing=timing)
+
+    time, _ = next_poll(now, busy)
+
+    assert time <= now + max(length / 2, FAST_FLOOR)
+
+
+def test_the_span_is_told_and_halved_after_an_overrun() -> None:
+    busy = replace(feed(gap=HOUR / 2, fresh=30 * DAY), span=5 * HOUR)
+    hurried = replace(busy, overrun_at=NOON - DAY)
+    calm_again = replace(busy, overrun_at=NOON - 8 * DAY)
+
+    assert after(busy)[0] == after(calm_again)[0] == 2.5 * HOUR
+    assert after(busy)[1].startswith("span: its entries reach back 5.0 h; else fresh")
+    assert after(hurried)[0] == 1.25 * HOUR
+    assert "some were missed lately" in after(hurried)[1]
+
+
+def test_a_feed_that_comes_in_bursts_is_left_alone_between_them() -> None:
+    burst = replace(feed(gap=7 * DAY, fresh=30 * DAY), span=HOUR / 12)
+    waits = [after(replace(burst, newest=NOON - age))[0] for age in (HOUR / 60, HOUR, DAY, 3 * DAY)]
+
+    assert waits[0] == FAST_FLOOR
+    assert waits == sorted(waits)
+    assert waits[-1] > 12 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("ages", "reach"),
+    [
+        ([], None),
+        ([HOUR, 2 * HOUR], None),
+        ([HOUR, 2 * HOUR, 3 * HOUR], 2 * HOUR),
+        ([n * HOUR for n in range(9)] + [999 * DAY], 8 * HOUR),  # the last one is pinned
+        ([n * HOUR for n in range(30)], 26 * HOUR),
+    ],
+)
+def test_the_span_is_that_of_several_entries_less_the_oldest_tenth(
+    ages: list[timedelta], reach: timedelta | None
+) -> None:
+    assert span(NOON - age for age in ages) == reach
+
+
+SEEN = replace(feed(), whole=NOON - DAY, newest=NOON - DAY, polled=NOON - DAY)
+
+
+@pytest.mark.parametrize(
+    ("state", "ages", "shared", "since"),
+    [
+        (SEEN, [HOUR, 2 * HOUR, 3 * HOUR], 0, NOON - DAY),
+        (SEEN, [None, None, None], 0, NOON - DAY),
+        (SEEN, [HOUR, 2 * HOUR, 3 * HOUR], 1, None),
+        (SEEN, [HOUR, 2 * HOUR], 0, None),  # both may be all that there was
+        (SEEN, [HOUR, 2 * HOUR, 30 * HOUR], 0, None),  # other links to what was seen
+        (replace(SEEN, whole=None), [HOUR, 2 * HOUR, 3 * HOUR], 0, None),  # the first look
+    ],
+)
+def test_an_overrun_is_several_entries_none_of_which_was_seen(
+    state: FeedState, ages: list[timedelta | None], shared: int, since: datetime | None
+) -> None:
+    entries = [replace(ENTRY, url=str(n), published=a and NOON - a) for n, a in enumerate(ages)]
+
+    assert missed_since(state, entries, shared, NOON) == since
+
+
+def test_an_overrun_without_dates_tells_what_the_feed_holds() -> None:
+    assert overran(SEEN, NOON - DAY, NOON).span == DAY
+    assert overran(replace(SEEN, span=HOUR), NOON - DAY, NOON).span == HOUR
+
+
+MOVED = replace(feed(), address="https://new.example/", etag="e", digest="d")
+
+
+def test_a_feed_whose_new_place_fails_is_asked_where_it_was_every_other_time() -> None:
+    places = [place_to_ask(replace(MOVED, failures=n)).address for n in range(7)]
+
+    assert places == [MOVED.address] * 3 + [None, MOVED.address, None, MOVED.address]
+    back = place_to_ask(replace(MOVED, failures=3))
+    assert (back.etag, back.digest) == (None, None)
+
+
+def test_a_server_that_cannot_bear_validators_is_sent_none() -> None:
+    asked = replace(feed(failures=1), etag="e", last_modified="then")
+
+    refused = without_validators(replace(asked, outcome="http_error"), 412)
+    assert (refused.etag, refused.last_modified, refused.distrusted) == (None, None, True)
+    once = without_validators(replace(asked, outcome="server_error"), 500)
+    assert (once.etag, once.distrusted) == (None, False)
+    past = [("", "new", 1), ("", "server_error", 0), ("", "new", 1)]
+    twice = without_validators(replace(asked, outcome="server_error", past=past), 500)
+    assert twice.distrusted
+    assert without_validators(asked, 503) == asked
+    assert without_validators(asked, None) == asked
 
 
 def test_a_feed_long_silent_is_asked_less_but_a_weekend_changes_nothing() -> None:

@@ -1,12 +1,13 @@
 """Which pages are walls, stand-ins or no stories; and that each verdict names its signal."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ingest import topics
+from ingest import topics, walls
 from ingest.extract import Extract, Signals
 from ingest.filters.bot_wall import bot_wall
 from ingest.filters.case import Case
@@ -71,6 +72,70 @@ def test_a_story_passes(find: Callable[[Case], str | None]) -> None:
 )
 def test_a_bot_wall_is_named_by_its_signal(case: Case, evidence: str) -> None:
     assert evidence in (bot_wall(case) or "")
+
+
+CHALLENGES = {
+    "loads='_cf_chl_opt'": "<script>window._cf_chl_opt={cType:'managed'}</script><p>Wait.</p>",
+    "loads='/.well-known/sgcaptcha'": '<meta http-equiv="refresh" '
+    'content="0;/.well-known/sgcaptcha/?r=%2F">',
+    "loads='anubis_challenge'": "<h1>A moment of sums</h1><script id='anubis_challenge' "
+    f"type='application/json'>{{}}</script><p>{'Your browser adds up. ' * 40}</p>",
+    "loads='/.well-known/vercel/security/'": '<script src="/.well-known/vercel/security/a.js">'
+    "</script>Checking",
+    "loads='captcha-delivery.com'": "<script src='https://geo.captcha-delivery.com/c.js'></script>",
+    "loads='px-captcha'": '<div id="px-captcha"></div>Press and hold',
+    "loads='bm-verify='": '<meta http-equiv="refresh" content="5; URL=\'/?bm-verify=AAQ\'">',
+    "loads='gokuProps'": "<script>window.gokuProps={key:1}</script>",
+    "loads='/_Incapsula_Resource'": '<meta name="robots" content="noindex">'
+    '<script src="/_Incapsula_Resource?SWJ=1"></script>',
+    "loads='/.well-known/new-shield/challenge'": "<script src='/.well-known/new-shield/challenge'>"
+    "</script>One moment",
+    "only a script": "<meta name='robots' content='noindex, nofollow'><script src='/x9.js'>"
+    "</script>",
+}
+
+
+@pytest.mark.parametrize("sign", CHALLENGES)
+def test_a_challenge_is_known_by_what_it_loads_whatever_it_says(sign: str) -> None:
+    page = f"<html><head><title>Ferry</title></head><body>{CHALLENGES[sign]}</body></html>"
+
+    assert walls.by_markup(page.encode()).startswith(sign)
+
+
+SHORT_STORY = "<p>The board met the council on Monday, and they agreed to share one budget.</p>" * 4
+
+
+@pytest.mark.parametrize(
+    "loaded",
+    [
+        "<script src='/cdn-cgi/challenge-platform/scripts/jsd/main.js'></script>",
+        "<script src='/_Incapsula_Resource?SWJIYLWA=1'></script>",
+        "<script src='https://challenges.cloudflare.com/turnstile/v0/api.js'></script>",
+        "<script>window._pxAppId='PX1'</script>",
+        "<meta name='robots' content='noindex'><script src='/main.js'></script>",
+    ],
+)
+def test_a_story_behind_a_firewall_that_let_it_pass_is_no_wall(loaded: str) -> None:
+    page = f"<html><head>{loaded}</head><body><h1>One budget</h1>{SHORT_STORY}</body></html>"
+
+    assert walls.by_markup(page.encode()) == ""
+
+
+def test_a_story_on_walls_is_no_wall() -> None:
+    text = "<p>What sites put up is called anubis_challenge, and it asks for sums of browsers.</p>"
+
+    assert walls.by_markup(f"<html><body>{text * 25}</body></html>".encode()) == ""
+
+
+@pytest.mark.parametrize("hostile", [b"<script", b"<!--", b"<p><script>", b"<", b"<meta noindex "])
+def test_markup_without_end_takes_no_time(hostile: bytes) -> None:
+    page = b"<" + hostile * (walls.MAX_WALL_BYTES // len(hostile) - 1)
+    began = time.process_time()
+
+    walls.by_markup(page + b"anubis_challenge")
+    walls.visible_words(page)
+
+    assert time.process_time() - began < 1
 
 
 def test_a_story_headed_like_a_wall_is_no_wall() -> None:
