@@ -7,7 +7,7 @@ bytes to begin with. `python -m tests.fuzz` drives them; tests/unit/test_fuzz.py
 from importlib import import_module
 from types import ModuleType
 
-TARGETS = ("feeds", "sitemap", "listing", "dates", "urls", "robots", "warc")
+TARGETS = ("feeds", "sitemap", "listing", "dates", "urls", "robots", "warc", "answers")
 
 
 def target(name: str) -> ModuleType:
