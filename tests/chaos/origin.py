@@ -39,6 +39,10 @@ from tests.chaos.world import (
 
 KINDS = {"rss": "application/rss+xml", "atom": "application/atom+xml",
          "rdf": "application/rdf+xml", "json": "application/feed+json"}  # fmt: skip
+WALL = (
+    b"<!doctype html><title>One more step</title><script id='anubis_challenge'>{}</script>"
+    b"<p>Your browser does a sum, and then you will see the page.</p>"
+)
 REASONS = {200: "OK", 301: "Moved Permanently", 302: "Found", 304: "Not Modified"}
 
 
@@ -319,6 +323,19 @@ class Origin:
         elif kind == "status_429_seconds":
             note.status, note.wait = 429, 1.5 * HOUR
             to.say(429, b"slow down", headers={"Retry-After": "5400"})
+        elif kind == "status_429_mute":
+            note.status = 429
+            to.say(429, b"slow down")
+        elif kind in ("wall_200", "wall_202"):
+            note.status = int(kind.removeprefix("wall_"))
+            to.say(note.status, WALL)
+        elif kind == "notice_200":
+            to.say(200, b"<!doctype html><title>Site</title><h1>Down for maintenance</h1>")
+        elif kind == "not_there_yet":
+            note.status = 404
+            to.say(404, b"not found")
+        elif kind == "empty_page":
+            to.say(200, b"")
         elif kind.startswith("status_"):
             note.status = int(kind.removeprefix("status_"))
             to.say(note.status, b"<h1>Sorry</h1>")

@@ -24,9 +24,11 @@ DNS_LIES = "poisoned.example"
 SLOW = ("hang", "slow_drip")
 WIRE = (
     "reset_in_mid_body", "hang_up", "babble", "length_too_long", "bad_chunking", "status_500",
-    "status_503_until_date", "status_429_seconds", "bad_gzip", "cut_gzip", "gzip_chain",
+    "status_503_until_date", "status_429_seconds", "status_429_mute", "bad_gzip", "cut_gzip",
+    "gzip_chain", "notice_200", "wall_200", "wall_202",
 )  # fmt: skip
-PAGE_FAULTS = (*WIRE, *SLOW)
+PAGE_WIRE = (*WIRE, "not_there_yet", "empty_page")
+PAGE_FAULTS = (*PAGE_WIRE, *SLOW)
 FEED_FAULTS = (
     *WIRE, "length_too_short", "truncated_feed", "html_for_feed", "empty_body", "redirect_loop",
     "redirect_to_forbidden", "huge_headers", "status_403", "status_404", "lying_etag",
@@ -288,7 +290,7 @@ class World:
                     tick = chance.choice(slow_ticks)
                     window = Window(start=tick - HOUR, end=tick + HOUR, kind=kind)
                     feed.windows.append(window)
-        page_kinds, slow_kinds = _turns(WIRE), _turns(SLOW)
+        page_kinds, slow_kinds = _turns(PAGE_WIRE), _turns(SLOW)
         slow = set(chance.sample(range(len(self.stories)), max(2, len(self.stories) // 150)))
         for story in self.stories:
             healthy = story.kind in ("plain", "exact", "near", "tracked", "moved", "edited")
