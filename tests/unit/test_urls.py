@@ -4,11 +4,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.urls import MAX_LENGTH, canonical, host_of, is_home_page, refusal, same_site
+from ingest.urls import MAX_LENGTH, canonical, host_of, is_home_page, refusal, same_site, unwrapped
 
 HOSTS = st.sampled_from(["news.example.org", "Example.COM", "bücher.example", "[2001:DB8::1]"])
 PIECES = st.sampled_from(
-    ["utm_source=x", "id=3", "p=7", "at_medium=RSS", "q=%C3%A9", "CMP=share", "a=b=c", "", "ref=x"]
+    [
+        "sid=0123456789abcdef0123456789abcdef",
+        "PHPSESSID=x",
+        "cfid=1",
+        "cftoken=2",
+        "s=1",
+        "utm_source=x",
+        "id=3",
+        "p=7",
+        "at_medium=RSS",
+        "q=%C3%A9",
+        "CMP=share",
+        "a=b=c",
+        "",
+        "ref=x",
+    ]
 )
 WORDS = st.text(st.characters(min_codepoint=32, max_codepoint=0x17F, exclude_characters="?#\\\x7f"))
 WEB_URLS = st.builds(
@@ -98,6 +113,74 @@ def test_what_stands_beside_a_tracking_parameter_keeps_its_bytes_and_order(
     assert found == f"https://example.org/Care_Home/A%7e{'?' if kept else ''}{kept}"
 
 
+TOKEN = "9f86d081884c7d659a2feaa0c55ad015"
+PAGE = "https://example.org/news/story-1"
+
+
+@pytest.mark.parametrize(
+    ("visit", "page"),
+    [
+        (f"{PAGE};jsessionid=8F3A90C1", PAGE),
+        (f"{PAGE};JSESSIONID=A1B2.node1?id=3", f"{PAGE}?id=3"),
+        (f"{PAGE};jsessionid=?id=3", f"{PAGE}?id=3"),
+        ("https://example.org/a;jsessionid=1/b", "https://example.org/a/b"),
+        (f"https://example.org/(S({TOKEN[:24]}))/news/1.aspx", "https://example.org/news/1.aspx"),
+        ("https://example.org/(A(x)F(y)S(z))/news.aspx?id=1", "https://example.org/news.aspx?id=1"),
+        ("https://example.org/(S(abc))", "https://example.org/"),
+        (f"{PAGE}?PHPSESSID=abc", PAGE),
+        (f"{PAGE}?id=3&phpsessid={TOKEN}", f"{PAGE}?id=3"),
+        (f"{PAGE}?ASPSESSIONIDQQBDTCRA={TOKEN}&id=3", f"{PAGE}?id=3"),
+        (f"{PAGE}?CFID=123&CFTOKEN=456", PAGE),
+        (f"{PAGE}?p_auth=Xy12Ab", PAGE),
+        (f"{PAGE}?sid={TOKEN}", PAGE),
+        (
+            f"https://example.org/viewtopic.php?t=12&sid={TOKEN}",
+            "https://example.org/viewtopic.php?t=12",
+        ),
+        (f"{PAGE}?session={TOKEN}&s={TOKEN}", PAGE),
+        (f"{PAGE}?sid=123e4567-e89b-12d3-a456-426614174000", PAGE),
+    ],
+)
+def test_a_session_names_a_visit_and_no_page(visit: str, page: str) -> None:
+    assert canonical(visit) == page
+    assert canonical(page) == page
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org/modules.php?name=News&file=article&sid=42",
+        "https://example.org/news?sid=20260805123456789012",
+        "https://example.org/news?id=1&sid=care-board-2026-08-05-meets",
+        "https://example.org/news?id=1&sid=budget2026and2027planofthecouncil",
+        f"https://example.org/story.php?sid={TOKEN}",  # nothing else names it
+        f"https://example.org/?s={TOKEN}",
+        "https://example.org/?s=care+homes",
+        f"https://example.org/news?id={TOKEN}",
+        "https://example.org/news?cfid=77&id=1",
+        "https://example.org/a;b=c/d",
+        "https://example.org/wiki/Ward_(S(mall))",
+        "https://example.org/(Board)/1",
+        "https://example.org/web/-/journal?doAsGroupId=12225&refererPlid=13919",
+    ],
+)
+def test_what_may_name_a_story_stays(url: str) -> None:
+    assert canonical(url) == url
+
+
+def test_a_url_is_cleaned_before_it_is_measured() -> None:
+    assert canonical(f"{PAGE}?utm_content={'x' * 9_000}&id=3") == f"{PAGE}?id=3"
+
+
+@given(st.text(), st.sampled_from(["/url?q=", "/l.php?u=", "/v3/__"]), st.text())
+def test_what_is_unwrapped_is_a_web_url_or_stays(host: str, path: str, target: str) -> None:
+    for name in (host, "www.google.com", "l.facebook.com", "urldefense.com"):
+        url = f"https://{name}{path}{target}"
+        opened = unwrapped(url)
+
+        assert opened == url or canonical(opened)
+
+
 def test_a_topics_own_parameters_go_as_well() -> None:
     url = "https://example.org/a?id=1&session=9"
 
@@ -135,6 +218,7 @@ def test_ref_goes_only_when_it_names_the_feeds_own_host() -> None:
         "https://exa mple.org/",
         "https://example.org/\x00",
         "https://example.org/" + "a" * MAX_LENGTH,
+        "https://example.org/?utm_source=" + "a" * 20_000,
         "https://example.org?" + "a" * (MAX_LENGTH - 20),  # with its "/" it is too long
         "https://" + "a." * 200 + "org/",
     ],
