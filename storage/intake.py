@@ -3,15 +3,16 @@
 An entry is known by its URL, over all sources. Within its own source it is known, too, under a
 new URL: by its guid, when title and date or the content agree (feeds reuse guids, so that a
 guid alone says nothing), or by its content alone (a site that moved gives new links and new
-guids at once). So a feed that changes all its guids, or all its links, needs no threshold to
-be noticed: each of its entries is linked anew by itself. In doubt an entry is new: a story
+guids at once); by few words only with its moment, and where the links differ in nothing but what
+may be a visit's token. So a feed that changes all its guids, or all its links, needs no threshold
+to be noticed: each of its entries is linked anew by itself. In doubt an entry is new: a story
 taken in twice is found by its text (docs/decisions/008), one not taken in is lost.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,6 +31,7 @@ from sqlalchemy import (
 from storage import schema
 from storage.answers import NEW
 from storage.model import KEPT, Entry, columns
+from storage.tokens import without_tokens
 
 MAX_VERSIONS = 24  # of an entry, as reader has it: some feeds count views in their summaries
 MAX_URLS = 24  # of an entry besides its own: some links hold a session's number
@@ -196,7 +198,9 @@ def _recognised(
     if one is None or isinstance(one, Entry) or one.id in listed:
         return None  # two links in one poll are two entries
     words = len(f"{entry.title} {entry.summary} {_MARKUP.sub(' ', entry.content or '')}".split())
-    return one if words >= FEW_WORDS else None
+    to_the_second = entry.published is not None and entry.published.time() != time.min
+    same_page = to_the_second and without_tokens(entry.url) == without_tokens(one.url)
+    return one if words >= FEW_WORDS or same_page else None
 
 
 def _by_url(connection: Connection, urls: Sequence[str]) -> dict[str, Row[Any]]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from ingest.fetch import fetch
 from ingest.report import life, verify
 from ingest.sift import sift
 from storage.catalog import Catalog
+from storage.intake import Taken
 from storage.model import Entry, Feed, FeedState
 from tests.builders import NOON
 from tests.home import Clock, Home
@@ -163,6 +164,104 @@ def test_a_feed_of_teasers_has_every_page_fetched(paper: Paper) -> None:
     counts = paper.poll(sifts=False)
 
     assert (counts["fetched"], counts["from_feed"]) == (3, 0)
+
+
+# --- links with a visit's token in them -----------------------------------------------------------
+
+AT_TEN = NOON.replace(hour=10)
+
+
+@dataclass
+class Shelf:
+    """A catalog, and a feed that announces one short entry at a time."""
+
+    catalog: Catalog
+
+    def poll(self, *urls: str, published: datetime = AT_TEN, title: str = "Board meets") -> Taken:
+        entries = [
+            Entry(
+                url=url, link=url, title=title, source=FEED.url, guid=url, published=published,
+                summary="Read what was decided.",
+            )
+            for url in urls
+        ]  # fmt: skip
+        return self.catalog.polled(FeedState(url=FEED.url), entries, NOON)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    with Catalog(f"sqlite:///{tmp_path}/catalog.sqlite") as catalog:
+        catalog.list_feeds([FEED])
+        yield Shelf(catalog)
+
+
+SITE = "http://news.example"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("/board?visit=9f86d081", "/board?visit=3c0a77e2"),
+        ("/board?id=7&tok=a1b2c3d4e5", "/board?id=7&tok=f6a7b8c9d0"),
+        ("/board;ticket=77", "/board;ticket=78"),
+        ("/board;jsessionid=8F3A", "/board"),  # as it was kept before sessions were cut off
+        ("/9f86d081884c7d659a2f/board", "/2c624232cdd221771294/board"),
+    ],
+)
+def test_an_entry_is_known_by_title_and_moment_where_only_a_token_changed(
+    shelf: Shelf, before: str, after: str
+) -> None:
+    first, second = shelf.poll(SITE + before), shelf.poll(SITE + after)
+
+    assert (first.new, second.new, second.relinked) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("/board?id=1234567", "/board?id=1234568"),
+        ("/board?sid=42", "/board?sid=43"),
+        ("/board/one", "/board/two"),
+        ("/board?page=minutes-of-may", "/board?page=minutes-of-june"),
+        ("/board?visit=9f86d081", "/ward?visit=9f86d081"),
+    ],
+)
+def test_another_link_is_another_entry_where_it_may_name_another_page(
+    shelf: Shelf, before: str, after: str
+) -> None:
+    assert [shelf.poll(SITE + path).new for path in (before, after)] == [1, 1]
+
+
+def test_two_tokens_in_one_poll_or_of_a_mere_day_are_two_entries(shelf: Shelf) -> None:
+    urls = [f"{SITE}/board?visit={token}" for token in ("9f86d081", "3c0a77e2", "b1946ac9")]
+    midnight = NOON.replace(hour=0)
+
+    together = shelf.poll(*urls[:2])
+    days = [
+        shelf.poll(f"{SITE}/day?visit={token}", published=midnight, title="Apply").new
+        for token in ("9f86d081", "3c0a77e2")
+    ]
+
+    assert (together.new, days) == (2, [1, 1])
+
+
+def test_a_feed_with_sessions_in_links_and_guids_has_each_page_asked_once(paper: Paper) -> None:
+    for token in ("8F3A90C1", "C47B1E02"):
+        shown = "".join(
+            f"<item><title>Story {n}</title><link>{paper.site.url(f'/{n};jsessionid={token}')}"
+            f"</link><guid>{paper.site.url(f'/{n};jsessionid={token}')}</guid></item>"
+            for n in range(3)
+        )
+        for n in range(3):
+            paper.page(n)
+        paper.site.publish(
+            "/feed",
+            f'<rss version="2.0"><channel><title>P</title>{shown}</channel></rss>',
+            content_type="application/rss+xml",
+        )
+        paper.poll(sifts=False)
+
+    assert sorted(paper.asked()) == ["/0", "/1", "/2"]
 
 
 # --- any sequence of polls ----------------------------------------------------------------------
