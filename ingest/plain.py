@@ -3,6 +3,7 @@
 import html
 import re
 from contextlib import suppress
+from html.entities import html5
 
 from resiliparse.parse.encoding import map_encoding_to_html5
 
@@ -27,6 +28,11 @@ _UNSEEN = re.compile(  # controls, soft hyphen, zero-width and bidirectional cha
     "\ud800-\udfff\ufffe\uffff]"
 )
 _REFERENCE = re.compile(r"&#(?:[xX]0*([0-9a-fA-F]+)|0*([0-9]+));?")
+_ENTITY = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([A-Za-z][A-Za-z0-9]{1,31};))")
+_WINDOWS = {
+    code: known for code in range(0x80, 0xA0) if (known := bytes([code]).decode("cp1252", "ignore"))
+}
+_MARKED = re.compile(r"[<&]|\]\]>")
 _SKIPPED = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)", re.I | re.S)
 _TAG = re.compile(r"</?([a-zA-Z][\w:-]*+)[^<>]*+>|<!\[CDATA\[|\]\]>")
 _INLINE = {
@@ -71,7 +77,14 @@ def mended(text: str) -> str:
     """Return the text without what no XML parser takes: raw control characters, terminal
     escapes, and references to no character. Emoji written as two surrogates are joined.
     """
-    text = _REFERENCE.sub(_lawful, text)
+    return without_controls(_REFERENCE.sub(_lawful, text))
+
+
+def without_controls(text: str) -> str:
+    """Return the text without characters that XML 1.0 section 2.2 excludes, nor terminal escapes.
+
+    Two surrogates are joined to the character that they stand for.
+    """
     if re.search("[\ud800-\udfff]", text):
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return _NOT_XML.sub("", text)
@@ -81,25 +94,41 @@ def plain(markup: str, limit: int) -> str:
     """Return the words of a title or summary, on one line, at most `limit` characters.
 
     Markup goes and entities are resolved, twice, since many feeds escape them twice; so do
-    control, zero-width and bidirectional characters and terminal escapes.
+    control, zero-width and bidirectional characters and terminal escapes. A name without its
+    semicolon is no entity: "Law&copyright" stays. C1 controls are what Windows-1252 has there,
+    as in HTML (section 13.2.5.80, numeric character references).
     """
     text = markup[: limit * 20]
-    for _ in range(2):
+    for _ in range(2 if _MARKED.search(text) else 0):
         text = _TAG.sub(_gap, _SKIPPED.sub(" ", text))
-        text = html.unescape(_REFERENCE.sub(_lawful, text))
+        text = _ENTITY.sub(_resolved, _REFERENCE.sub(_lawful, text))
+    if not text.isascii():
+        text = text.translate(_WINDOWS)
     seen = _UNSEEN.sub("", " ".join(text.split()))
     return " ".join(seen.split())[:limit].strip()
+
+
+def _resolved(reference: re.Match[str]) -> str:
+    if reference[1]:
+        return html5.get(reference[1], reference[0])
+    return html.unescape(reference[0])
 
 
 def _gap(tag: re.Match[str]) -> str:
     return "" if (tag[1] or "a").lower() in _INLINE else " "
 
 
+def character(number: str) -> str:
+    """Return the character of a reference's number ("8217", "x2019"); "" where there is none.
+
+    Control characters and halves of a pair of surrogates are returned for `without_controls`.
+    """
+    digits = number[1:].lstrip("0") if number[:1] in "xX" else number.lstrip("0")
+    code = int(digits or "0", 16 if number[:1] in "xX" else 10) if len(digits) <= 7 else 0x110000
+    return "" if code > 0x10FFFF or code in (0xFFFE, 0xFFFF) else chr(code)
+
+
 def _lawful(reference: re.Match[str]) -> str:
-    digits = reference[1] or reference[2]
-    code = int(digits, 16 if reference[1] else 10) if len(digits) <= 7 else 0x110000
-    if code > 0x10FFFF or code in (0xFFFE, 0xFFFF):
-        return ""
-    if code < 9 or 13 < code < 32 or code in (11, 12) or 0xD800 <= code < 0xE000:
-        return chr(code)  # for the caller to join or to take out
-    return reference[0]
+    """Return a reference as it is, or in its place what stands for no character of XML."""
+    known = character(f"x{reference[1]}" if reference[1] else reference[2])
+    return known if not known or _NOT_XML.match(known) else reference[0]
