@@ -13,17 +13,19 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from ingest.dates import parse_date
+from ingest.dates import Order, infer_order, parse_date
 from ingest.errors import FeedError
 from ingest.feeds import MAX_TITLE, parse_feed
 from ingest.plain import decoded, mended, plain
+from ingest.repair import document, named
+from ingest.urls import unescaped
 
 MAX_BYTES = 50_000_000  # of one file, unzipped, and
 MAX_PLACES = 50_000  # URLs in it: both sitemaps.org/protocol.html
+MAX_DAYS = 200_000  # characters in which the order of day and month is looked for
 
-_ROOT = re.compile(r"<(?:[\w.-]+:)?([a-z]+)\b", re.IGNORECASE)
-_MISC = re.compile(r"(?:\s*+(?:<!--.*?-->|<\?.*?\?>|<!doctype\b[^<>\[]*+>))*+\s*", re.S | re.I)
-_BARE = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#[xX][0-9a-fA-F]+);)")
+_ROOTS = named("urlset", "sitemapindex", "rss", "feed", "rdf")
+_DAY = re.compile(r"<(?:[\w.-]+:)?(?:lastmod|publication_date)>\s*([^<]{6,40})", re.IGNORECASE)
 
 
 class Located(NamedTuple):
@@ -49,26 +51,21 @@ def read_sitemap(
     """Read a sitemap's decoded body, which may be a .gz file still; `content_type` may be "".
 
     Raises FeedError and nothing else, here or while the places are taken: not_a_feed (HTML or
-    something else), unparseable (a DTD with entities; ill-formed), too_large, bad_encoding.
+    something else), unparseable (entities without bounds; ill-formed), too_large, bad_encoding.
     """
     content = _unzipped(content, max_bytes)
     if len(content) > max_bytes:
         raise FeedError("too_large", f"bytes={len(content)} wanted={max_bytes} or fewer")
-    text = mended(decoded(content, content_type))
-    start = _MISC.match(text)
-    text = text[start.end() :] if start else text  # with it goes any DTD
-    root = _ROOT.match(text)
-    match root[1].lower() if root else "":
-        case "urlset" | "sitemapindex" as name:
-            return Sitemap(name == "sitemapindex", _capped(_from_xml(text)))
-        case "rss" | "feed" | "rdf":
-            return Sitemap(False, _from_feed(content, content_type, base_url))
-        case "" if text.startswith(("http://", "https://")):
-            lines = (line.strip() for line in text.splitlines())
-            return Sitemap(False, _capped(Located(url=line) for line in lines if line))
-    if text[:9].lower() == "<!doctype" and "<!ENTITY" in text:
-        raise FeedError("unparseable", "its DTD declares entities, which we do not expand")
-    raise FeedError("not_a_feed", f"no sitemap: it begins {' '.join(text[:80].split())!r}")
+    text = decoded(content, content_type).strip("\ufeff \t\r\n")
+    if text.startswith(("http://", "https://")):
+        lines = (line.strip() for line in mended(text).splitlines())
+        return Sitemap(False, _capped(Located(url=line) for line in lines if line))
+    found = document(text, _ROOTS)
+    if found is None:
+        raise FeedError("not_a_feed", f"no sitemap: it begins {' '.join(text[:80].split())!r}")
+    if found.root in ("urlset", "sitemapindex"):
+        return Sitemap(found.root == "sitemapindex", _capped(_from_xml(found.text)))
+    return Sitemap(False, _from_feed(content, content_type, base_url))
 
 
 def _unzipped(content: bytes, most: int) -> bytes:
@@ -95,9 +92,10 @@ def _capped(places: Iterator[Located]) -> Iterator[Located]:
 
 
 def _from_xml(text: str) -> Iterator[Located]:
-    content = _BARE.sub("&amp;", text).encode()  # many write & as it is; no entity is left
+    first = _DAY.search(text)  # as the W3C has them, except where a template has its own way
+    order = infer_order(_DAY.findall(text, 0, MAX_DAYS)) if first and "/" in first[1] else None
     steps = etree.iterparse(
-        io.BytesIO(content),
+        io.BytesIO(text.encode()),
         tag=("{*}url", "{*}sitemap"),
         encoding="utf-8",
         resolve_entities=False,
@@ -107,7 +105,7 @@ def _from_xml(text: str) -> Iterator[Located]:
     )
     try:
         for _, element in steps:
-            if place := _located(element):
+            if place := _located(element, order or Order.DAY_FIRST):
                 yield place
             element.clear()
             while element.getprevious() is not None:
@@ -116,17 +114,17 @@ def _from_xml(text: str) -> Iterator[Located]:
         raise FeedError("unparseable", f"not well-formed: {error.msg}") from error
 
 
-def _located(element: etree._Element) -> Located | None:
+def _located(element: etree._Element, order: Order) -> Located | None:
     said = {child.tag.rpartition("}")[2]: child for child in element.iterchildren("*")}
-    url = _text(said, "loc").replace("&amp;", "&")  # escaped twice, or in CDATA
-    changed = parse_date(_text(said, "lastmod")) if "lastmod" in said else None
+    url = unescaped(_text(said, "loc"))  # escaped twice, or in CDATA
+    changed = parse_date(_text(said, "lastmod"), order=order) if "lastmod" in said else None
     if not url or "news" not in said:
         return Located(url, changed) if url else None
     news = {child.tag.rpartition("}")[2]: child for child in said["news"].iterchildren("*")}
     return Located(
         url=url,
         changed=changed,
-        published=parse_date(_text(news, "publication_date")),
+        published=parse_date(_text(news, "publication_date"), order=order),
         title=plain(_text(news, "title"), MAX_TITLE),
         keywords=plain(_text(news, "keywords"), MAX_TITLE),
     )

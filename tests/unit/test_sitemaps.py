@@ -98,10 +98,70 @@ ENTITIES = (
 )
 
 
+LAUGHS = b"<!DOCTYPE urlset [<!ENTITY l0 'ha'>%s]>" % b"".join(
+    b"<!ENTITY l%d '%s'>" % (n, b"&l%d;" % (n - 1) * 10) for n in range(1, 10)
+)
+ONE = "<url><loc>https://a.example/?post_type=news{}p=1</loc></url>"
+
+
+@pytest.mark.parametrize(
+    "ampersand", ["&amp;", "&", "&#038;", "&amp;#038;", "&amp;amp;", "&amp;amp;#38;", "&#x26;"]
+)
+@pytest.mark.parametrize("form", ["{}", "<![CDATA[{}]]>"])
+def test_every_spelling_of_an_ampersand_in_a_loc_is_one(ampersand: str, form: str) -> None:
+    url = form.format(f"https://a.example/?post_type=news{ampersand}p=1")
+
+    assert [one.url for one in places(sitemap(f"<url><loc>{url}</loc></url>"))] == [
+        "https://a.example/?post_type=news&p=1"
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<br />\n<b>Notice</b>: x in <b>/a.php</b><br />\n" + sitemap(ONE.format("&amp;")),
+        b"\n\n  " + sitemap(ONE.format("&amp;")),
+        b"\xef\xbb\xbf\xef\xbb\xbf" + sitemap(ONE.format("&amp;")),
+        b'<?xml version="1.0"?>\n' + sitemap(ONE.format("&amp;")),
+        sitemap(ONE.format("&amp;")) + b"\n<script>var cached = 1;</script>",
+        sitemap(ONE.format("&amp;")) + b"<!-- 0.2 s -- 12 queries -->",
+        sitemap("\x0c<image:image>x</image:image>" + ONE.format("&amp;")),
+        b'<!DOCTYPE urlset [<!ENTITY a "https://a.example/">]>'
+        b"<urlset><url><loc>&a;?post_type=news&amp;p=1</loc></url></urlset>",
+    ],
+    ids=["warning", "blank", "marks", "twice", "script", "comment", "prefix", "entity"],
+)
+def test_what_is_not_quite_xml_is_read_to_its_end(content: bytes) -> None:
+    assert [one.url for one in places(content)] == ["https://a.example/?post_type=news&p=1"]
+
+
+def test_a_news_sitemap_whose_prefix_is_not_declared_has_its_days_and_titles() -> None:
+    content = (
+        f"<urlset {XMLNS}><url><loc>https://a.example/1</loc><news:news><news:publication_date>"
+        "2026-03-02</news:publication_date><news:title>A&E</news:title></news:news></url></urlset>"
+    )
+
+    assert places(content.encode()) == [
+        Located("https://a.example/1", published=datetime(2026, 3, 2, tzinfo=UTC), title="A&E")
+    ]
+
+
+def test_days_written_the_american_way_are_read_so() -> None:
+    content = "".join(
+        f"<url><loc>https://a.example/{n}</loc><lastmod>{text}</lastmod></url>"
+        for n, text in enumerate(["8/7/2026 9:00:00 AM", "8/25/2026 9:00:00 AM"])
+    )
+
+    assert [f"{one.changed:%Y-%m-%d}" for one in places(sitemap(content))] == [
+        "2026-08-07",
+        "2026-08-25",
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "outcome"),
     [
-        (ENTITIES + b"<urlset><url><loc>&a;</loc></url></urlset>", "unparseable: its DTD declares"),
+        (LAUGHS + b"<urlset><url><loc>&l9;</loc></url></urlset>", "unparseable: its entit"),
         (b"<html><title>Not found</title>", "not_a_feed: no sitemap: it begins '<html>"),
         (b"", "not_a_feed"),
         (gzip.compress(bytes(2_000_000)), "too_large"),
@@ -109,7 +169,7 @@ ENTITIES = (
         (b"\x1f\x8bno", "bad_encoding"),
         (b"\n".join(b"https://a.example/%d" % n for n in range(MAX_PLACES + 1)), "too_large"),
     ],
-    ids=["entities", "html", "empty", "bomb", "cut", "not gzip", "long"],
+    ids=["laughs", "html", "empty", "bomb", "cut", "not gzip", "long"],
 )
 def test_what_is_no_sitemap_is_refused_with_a_reason(content: bytes, outcome: str) -> None:
     assert outcome_of(content).startswith(outcome)
