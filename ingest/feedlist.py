@@ -20,9 +20,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from ingest.errors import SettingsError
-from ingest.plain import decoded, mended
-from ingest.urls import canonical
+from ingest.errors import FeedError, SettingsError
+from ingest.plain import decoded
+from ingest.repair import document, named
+from ingest.urls import canonical, unescaped
 from storage.model import Feed
 
 Nation = Literal["uk", "england", "scotland", "wales", "northern-ireland", "international"]
@@ -34,6 +35,7 @@ Kind = Literal[
 OWN = ("item", "date", "within")
 USED = {"feed": (), "listing": OWN, "sitemap": ("within",)}
 OURS = "https://newsdesk.example/opml"  # spec2.opml: attributes of one's own go in a namespace
+_OPML = named("opml")
 _CONTROLS = "\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
 _ONE_LINE = StringConstraints(strip_whitespace=True, pattern=f"^[^{_CONTROLS}]*$")
 
@@ -126,28 +128,34 @@ def move(path: Path, old: str, new: str) -> None:
 def from_opml(content: bytes) -> tuple[tuple[Feed, ...], tuple[str, ...]]:
     """Read the feeds of an OPML file (opml.org/spec2.opml), and say what was left out.
 
-    Folders named like a nation or a kind give it; other folders end up in the note. A
-    commented outline, or one in a commented folder, is a feed that is not enabled.
+    Names of elements and attributes count in any case and namespace; a feed is what has an
+    xmlUrl (feedUrl, or a url that is no link or include). What is not quite XML is repaired as
+    feeds are, and read as far as it goes. Folders named like a nation or a kind give it; other
+    folders end up in the note. A commented outline, or one in a commented folder, is a feed that
+    is not enabled.
 
-    Raises SettingsError for what is not OPML, or has a DTD.
+    Raises SettingsError for what is not OPML.
     """
-    text = re.sub(r"^\s*<\?xml[^>]*\?>", "", mended(decoded(content, "")))
-    if "<!doctype" in text.lower():
-        raise SettingsError("the OPML file has a DTD, which could hide anything: remove it")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+    text = decoded(content, "")
     try:
-        root = etree.fromstring(text.encode(), parser)
-    except etree.XMLSyntaxError as error:
-        raise SettingsError(f"the OPML file is not XML: {error}; mend that line") from error
-    if root.tag != "opml":
-        raise SettingsError(f"the file's root is <{root.tag}>, not <opml>: export it again as OPML")
+        found = document(text, _OPML)
+    except FeedError as error:
+        raise SettingsError(f"the OPML file is not XML: {error.detail}; remove its DTD") from error
+    if found is None:
+        other = re.search(r"<([A-Za-z][\w.:-]*)", text)
+        if other:
+            complaint = f"the file's root is <{other[1]}>, not <opml>: export it again as OPML"
+            raise SettingsError(complaint)
+        raise SettingsError("the OPML file is not XML: it has no tags; export it again as OPML")
+    root, torn = _tree(found.text)
     feeds: dict[str, Feed] = {}
-    left_out: list[str] = []
-    for outline in root.iter("outline"):
-        url = outline.get("xmlUrl", "").strip()
+    left_out = [f"not well-formed, so that some may be missing: {torn}"] if torn else []
+    for outline in filter(_is_outline, root.iter("*")):
+        url = _url(outline)
         if not url:
             if len(outline) == 0:
-                left_out.append(f"no feed: {_name(outline)}")
+                site = _attribute(outline, "htmlurl")
+                left_out.append(f"no feed: {_name(outline)}{f' ({site})' if site else ''}")
             continue
         try:
             key = canonical(url)
@@ -158,7 +166,43 @@ def from_opml(content: bytes) -> tuple[tuple[Feed, ...], tuple[str, ...]]:
             left_out.append(f"twice: {_name(outline)}")
             continue
         feeds[key] = _from_outline(outline, url)
+    if torn and not feeds:
+        raise SettingsError(f"the OPML file is not XML: {torn}; mend that line")
     return tuple(feeds.values()), tuple(left_out)
+
+
+def _tree(text: str) -> tuple[etree._Element, str]:
+    """Return an XML text's root, and what was wrong, where not all of it could be read."""
+    options = {"resolve_entities": False, "no_network": True, "remove_comments": True}
+    try:
+        return etree.fromstring(text.encode(), etree.XMLParser(**options)), ""
+    except etree.XMLSyntaxError as error:
+        root = etree.fromstring(text.encode(), etree.XMLParser(**options, recover=True))
+        if root is None:
+            raise SettingsError(f"the OPML file is not XML: {error}; mend that line") from error
+        return root, str(error)
+
+
+def _is_outline(element: etree._Element) -> bool:
+    name: str = etree.QName(element).localname
+    return name.lower() == "outline"
+
+
+def _attribute(outline: etree._Element, name: str) -> str:
+    """Return an attribute by its name in lower case; one without a namespace counts first."""
+    by_space = sorted(outline.items(), key=lambda item: ":" not in item[0])
+    values = {re.split("[}:]", key)[-1].lower(): str(value) for key, value in by_space}
+    return values.get(name, "").strip()
+
+
+def _url(outline: etree._Element) -> str:
+    """Return the address of an outline's feed; "" where it is none.
+
+    In spec2.opml "url" is a link's or an included list's; programs write it for a feed, too.
+    """
+    kind = _attribute(outline, "type").lower()
+    url = "" if kind in ("link", "include") else _attribute(outline, "url")
+    return unescaped(_attribute(outline, "xmlurl") or _attribute(outline, "feedurl") or url)
 
 
 def to_opml(feeds: Iterable[Feed]) -> bytes:
@@ -250,7 +294,8 @@ def _complaint(wrong: ErrorDetails) -> str:
 
 def _from_outline(outline: etree._Element, url: str) -> Feed:
     nation, kind, others = "uk", "press", []
-    for folder in reversed(list(outline.iterancestors("outline"))):
+    folders = [folder for folder in outline.iterancestors("*") if _is_outline(folder)]
+    for folder in reversed(folders):
         name = _name(folder)
         slug = re.sub(r"\W+", "-", name.lower()).strip("-")
         if slug in get_args(Nation):
@@ -259,15 +304,14 @@ def _from_outline(outline: etree._Element, url: str) -> Feed:
             kind = slug
         elif name:
             others.append(name)
-    notes = [_clean(outline.get("description", ""))]
+    notes = [_clean(_attribute(outline, "description"))]
     notes += [f"folder: {' / '.join(others)}"] if others else []
-    commented = [outline, *outline.iterancestors("outline")]
     return Feed(
         url=url,
         title=_name(outline) or url,
         nation=nation,
         kind=kind,
-        enabled=all(one.get("isComment") != "true" for one in commented),
+        enabled=all(_attribute(o, "iscomment").lower() != "true" for o in (outline, *folders)),
         note="; ".join(note for note in notes if note),
         via=outline.get(f"{{{OURS}}}via", "feed"),
         **{name: _clean(outline.get(f"{{{OURS}}}{name}", "")) for name in OWN},
@@ -275,7 +319,7 @@ def _from_outline(outline: etree._Element, url: str) -> Feed:
 
 
 def _name(outline: etree._Element) -> str:
-    return _clean(outline.get("text") or outline.get("title") or "")
+    return _clean(_attribute(outline, "text") or _attribute(outline, "title"))
 
 
 def _clean(text: str) -> str:

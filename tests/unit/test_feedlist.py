@@ -239,9 +239,8 @@ def test_folders_give_nation_and_kind_and_else_a_note() -> None:
 @pytest.mark.parametrize(
     ("content", "evidence"),
     [
-        (b'<!DOCTYPE opml [<!ENTITY a "ha">]><opml><body/></opml>', "DTD"),
-        ('<!DOCTYPE opml SYSTEM "http://x/"><opml/>'.encode("utf-16"), "DTD"),
-        (b"<opml><body><outline text='a & b'/></body></opml>", "line"),
+        (b"<!DOCTYPE opml [<!ENTITY a '&b;'><!ENTITY b '&a;'>]><opml>&a;</opml>", "DTD"),
+        (b"<opml><body><outline text='a'></body></opml>", "line"),
         (b"<rss/>", "<rss>"),
         (b"", "not XML"),
         (b"<opml>" + b"<outline>" * 5_000, "not XML"),
@@ -250,6 +249,62 @@ def test_folders_give_nation_and_kind_and_else_a_note() -> None:
 def test_what_is_no_plain_opml_is_refused(content: bytes, evidence: str) -> None:
     with pytest.raises(SettingsError, match=evidence):
         from_opml(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<outline text="Trust & council" xmlUrl="http://a.example/feed?kind=news&lang=en"/>',
+        '<outline title="Trust &amp; council" XMLURL="http://a.example/feed?kind=news&amp;lang=en"/>',
+        '<OUTLINE TEXT="Trust & council" TYPE="RSS" XmlUrl="http://a.example/feed?kind=news&lang=en"/>',
+        "<outline text='Trust &#038; council' xmlurl='http://a.example/feed?kind=news&#038;lang=en'/>",
+        "<outline text='Trust & council' feedUrl='http://a.example/feed?kind=news&amp;amp;lang=en'/>",
+        "<outline text='Trust & council' type='rss' url='http://a.example/feed?kind=news&lang=en'/>",
+        "<outline text='Trust & council' url='http://a.example/feed?kind=news&lang=en'/>",
+        "<outline text='Trust & council' o:xmlUrl='http://a.example/feed?kind=news&lang=en'/>",
+        "<outline text='Trust & council'  xmlUrl='http://a.example/feed?kind=news&lang=en'>x</outline>",
+    ],
+)
+@pytest.mark.parametrize(
+    "form",
+    [
+        "<opml version='1.0'><head/><body>{}</body></opml>",
+        "\ufeff\n<?xml version='1.0' encoding='utf-16'?><opml><body>{}</body></opml>",
+        "Warning: x\n<?xml?><!DOCTYPE opml SYSTEM 'x'><OPML><body>{}</body></OPML>\n-",
+        "<opml xmlns='urn:x' xmlns:o='urn:y'><body>{}</body></opml>",
+        "<opml><body>{}</body>",
+    ],
+)
+def test_lists_of_other_programs_are_read(form: str, text: str) -> None:
+    feeds, _ = from_opml(form.format(text).encode())
+
+    assert [(feed.url, feed.title) for feed in feeds] == [
+        ("http://a.example/feed?kind=news&lang=en", "Trust & council")
+    ]
+
+
+def test_what_is_no_feed_is_left_out_with_its_reason() -> None:
+    feeds, left_out = from_opml(
+        b"<opml><body><outline text='Site' htmlUrl='https://a.example/'/><outline text='List' "
+        b"type='include' url='https://a.example/l.opml'/><outline text='Page' type='link' "
+        b"url='https://a.example/p'/><OUTLINE text='Folder'><OUTLINE text='F' "
+        b"xmlurl='https://a.example/f' ISCOMMENT='TRUE'/></OUTLINE></body></opml>"
+    )
+
+    assert [(feed.url, feed.enabled, feed.note) for feed in feeds] == [
+        ("https://a.example/f", False, "folder: Folder")
+    ]
+    assert left_out == ("no feed: Site (https://a.example/)", "no feed: List", "no feed: Page")
+
+
+def test_a_torn_list_gives_what_it_has_and_says_so() -> None:
+    feeds, left_out = from_opml(
+        b"<opml><body><outline text='A' xmlUrl='https://a.example/'></body>"
+        b"<outline text='B' xmlUrl=https://b.example/>"
+    )
+
+    assert [feed.url for feed in feeds] == ["https://a.example/"]
+    assert left_out[0].startswith("not well-formed, so that some may be missing: ")
 
 
 @given(st.binary())
