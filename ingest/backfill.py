@@ -189,7 +189,8 @@ def probe(desk: Desk, feed: Feed, name: str) -> str:
 
 def _way(desk: Desk, feed: Feed, name: str, address: str = "") -> Way:
     may_ask = partial(desk.may_ask, live=False)
-    return WAYS[name](feed, desk.web, may_ask, desk.topic.tracking, address, desk.guardian_key)
+    topic, key = desk.topic, desk.guardian_key
+    return WAYS[name](feed, desk.web, may_ask, topic.tracking, address, key, topic.languages)
 
 
 def _offered(desk: Desk, feed: Feed, names: Sequence[str]) -> Way | None:

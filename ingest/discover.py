@@ -82,7 +82,8 @@ def look(desk: Desk, feed: Feed) -> Listing:
 
 def _look(desk: Desk, feed: Feed, state: FeedState) -> Listing:
     may_ask = desk.wait_turn if feed.via == "feed" else desk.may_ask  # docs/decisions/015
-    source = SOURCES[feed.via](feed, desk.web, may_ask, desk.topic.tracking)
+    topic = desk.topic
+    source = SOURCES[feed.via](feed, desk.web, may_ask, topic.tracking, topic.languages)
     now = desk.now()
     listing = source.entries(schedule.conditions(state, _made_by(desk, feed), now))
     dated = tuple(

@@ -2,28 +2,38 @@
 
 import json
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from html import escape
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import urljoin
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
-from ingest.dates import parse_date
+from ingest.dates import Order, infer_order, likely_locale, parse_date
 from ingest.errors import FeedError
 from ingest.fulltext import worth_keeping
-from ingest.lenient import MAX_ENTRIES, read_xml
+from ingest.lenient import MAX_ENTRIES, is_newest_first, newest, read_xml
+from ingest.links import (
+    Bases,
+    Link,
+    absolute,
+    channel_link,
+    enclosures,
+    is_page,
+    last_resorts,
+    story_links,
+)
 from ingest.plain import decoded, mended, plain
-from ingest.urls import MAX_LENGTH, canonical, host_of, refusal
+from ingest.urls import MAX_LENGTH, canonical, host_of, refusal, unwrapped
 from storage.model import Entry, Timing
 
 MAX_BYTES = 10_000_000  # of decoded body, as rss-fetcher has it; miniflux takes 15 MiB
-VERSION = 1  # raise it when the same bytes give other entries: validators are then dropped
+VERSION = 2  # raise it when the same bytes give other entries: validators are then dropped
 MAX_TITLE, MAX_SUMMARY, MAX_DATE = 500, 4_000, 100  # characters
 
+_NO_LINK = {"", "#", "-", "n/a", "na", "nil", "none", "null", "undefined", "about:blank"}
 _CREDENTIALS = re.compile(r"//[^/@]*@")
 _HOURS = {"hourly": 1, "daily": 24, "weekly": 168, "monthly": 730, "yearly": 8766}
 _WEEKDAYS = {"mon": 0, "tue": 1, "wed": 2, "thu": 3, "fri": 4, "sat": 5, "sun": 6}
@@ -57,12 +67,16 @@ class _Announced(NamedTuple):
     """One entry as it stands in the feed; "" for what it does not have."""
 
     title: str
-    link: str
-    link_is_guid: bool  # it has no link, only a guid, which may or may not be one
+    links: tuple[str, ...]  # that may be the story's, in the order of ingest.links
     guid: str
     published: str
     updated: str
     summary: str
+    original: str = ""  # what a feed proxy put aside
+    permalink: str = ""  # a guid that may be one
+    permalink_outranks: bool = False  # a link that says little: RSS
+    last_resorts: tuple[str, ...] = ()
+    enclosures: Set[str] = frozenset()  # URLs of files that come with it
     content: str = ""  # HTML
     cut_off: bool = False  # the feed ends in the middle of it
 
@@ -74,6 +88,36 @@ class _Raw(NamedTuple):
     timing: Timing
     note: str
     links: Mapping[str, str]
+    channel: str = ""  # the feed's own link to its site, absolute
+    locale: str = ""
+
+
+class _Place(NamedTuple):
+    """What a feed's links and dates are read by."""
+
+    source: str
+    bases: Bases
+    from_host: str
+    tracking: Set[str]
+    order: Order
+    own: Set[str] = frozenset()  # canonical URLs of the feed and of its channel
+
+    def pages(self, links: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield link, made absolute, and canonical URL of those that lead where we may go."""
+        for one in links:
+            with suppress(ValueError):
+                link = self.bases.joined(one)
+                url = canonical(unwrapped(link), self.tracking, self.from_host)
+                if not refusal(url):
+                    yield link, url
+
+    def refusal(self, link: str) -> str:
+        """Return why a link is not followed."""
+        try:
+            url = canonical(self.bases.joined(link), self.tracking, self.from_host)
+            return refusal(url) or "bad_link"
+        except ValueError:
+            return "bad_link"
 
 
 def parse_feed(
@@ -83,30 +127,53 @@ def parse_feed(
     source: str,
     tracking: Set[str] = frozenset(),
     max_bytes: int = MAX_BYTES,
+    *,
+    languages: Sequence[str] = (),
+    now: datetime | None = None,
 ) -> ParsedFeed:
     """Read a feed's decoded body.
 
-    `content_type` is the header's value or ""; links are resolved from xml:base, or else
-    from `base_url`, the URL that answered; `source` is the feed's own URL; `tracking` names
-    more parameters for canonical to remove. What can be recovered from an ill-formed feed is
+    `content_type` is the header's value or ""; `base_url` is the URL that answered; `source` is
+    the feed's own URL; `tracking` names more parameters for canonical to remove. Which of an
+    entry's links is the story's says ingest.links; `languages` are those that are wanted, the
+    best first. The order of day and month is inferred from all dates of the feed (see
+    ingest.dates), for which `now` helps. What can be recovered from an ill-formed feed is
     kept, with a note: to be ill-formed is no failure by itself.
 
     Raises FeedError and nothing else: too_large (bytes or tags), not_a_feed (empty, HTML or
-    something else), unparseable (a DTD with entities, or nothing in it can be used).
+    something else), unparseable (entities without bounds, or nothing in it can be used).
     """
     if len(content) > max_bytes:
         raise FeedError("too_large", f"bytes={len(content)} wanted={max_bytes} or fewer")
-    text = mended(decoded(content, content_type)).strip()
-    raw = _from_json(text) if text.startswith("{") else _from_xml(text, base_url)
+    text = decoded(content, content_type).strip("\ufeff \t\r\n")
+    if text.startswith("{"):
+        raw = _from_json(mended(text), base_url)
+    else:
+        raw = _from_xml(text, base_url, languages)
     from_host = ""
     with suppress(ValueError):
         from_host = host_of(source)
+    place = _Place(
+        source,
+        Bases(document=base_url, channel=raw.channel, is_atom=raw.format.startswith("atom")),
+        from_host,
+        tracking,
+        infer_order(
+            (one.published or one.updated for one in raw.announced),
+            now,
+            likely_locale(raw.locale, from_host),
+        ),
+    )
+    own = place.pages((base_url, raw.channel))
+    place = place._replace(own={url for _, url in own})
     entries: list[Entry] = []
     refused: list[Refused] = []
-    for place, one in enumerate(raw.announced):
-        judged = _judged(one, place, base_url, source, from_host, tracking)
+    taken: set[str] = set()
+    for number, one in enumerate(raw.announced):
+        judged = _judged(one, number, place, taken)
         if isinstance(judged, Entry):
             entries.append(judged)
+            taken.add(judged.url)
         else:
             refused.append(judged)
     return ParsedFeed(
@@ -120,59 +187,81 @@ def parse_feed(
     )
 
 
-def _judged(
-    one: _Announced, place: int, base_url: str, source: str, from_host: str, tracking: Set[str]
-) -> Entry | Refused:
-    title, published = plain(one.title, MAX_TITLE), parse_date(one.published)
-    try:
-        link = urljoin(base_url, one.link) if one.link and not one.link_is_guid else one.link
-        url = canonical(link, tracking, from_host)
-        reason = refusal(url)
-    except ValueError:
-        reason = "no_link" if one.link_is_guid or not one.link else "bad_link"
+def _judged(one: _Announced, number: int, place: _Place, taken: Set[str]) -> Entry | Refused:
+    title = plain(one.title, MAX_TITLE)
+    published = parse_date(one.published, order=place.order)
+    link, url, reason = _story(one, place, taken)
     if reason:
         reason = "cut_off" if one.cut_off else reason
-        link = _CREDENTIALS.sub("//", plain(one.link, MAX_LENGTH))
-        return Refused(place=place, title=title, link=link, reason=reason, published=published)
+        link = _CREDENTIALS.sub("//", plain(link, MAX_LENGTH))
+        return Refused(place=number, title=title, link=link, reason=reason, published=published)
     return Entry(
         url=url,
         link=link,
         title=title,
-        source=source,
+        source=place.source,
         guid=one.guid or None,
         published=published,
-        updated=parse_date(one.updated),
+        updated=parse_date(one.updated, order=place.order),
         summary=plain(one.summary, MAX_SUMMARY),
         content=worth_keeping(one.content),
         date_text=plain(one.published, MAX_DATE),
     )
 
 
+def _story(one: _Announced, place: _Place, taken: Set[str]) -> tuple[str, str, str]:
+    """Return link, canonical URL and "" of an entry's story, or a link, "" and why it is none."""
+    links = [link for link in one.links if link.lower() not in _NO_LINK]
+    found = next(place.pages(links), None)
+    guid = absolute(one.permalink)
+    permalink = next(place.pages([guid] if guid and is_page(guid, one.enclosures) else []), None)
+    if found and permalink and one.permalink_outranks and permalink[1] not in taken:
+        files = {url for _, url in place.pages(one.enclosures)}
+        if any(found[1] in urls for urls in (taken, place.own, files)):
+            found = permalink
+    if original := next(place.pages([one.original] if one.original else []), None):
+        found = (found or original)[0], original[1]
+    found = found or permalink or next(place.pages(one.last_resorts), None)
+    if found:
+        return (*found, "")
+    if links:
+        return links[-1], "", place.refusal(links[-1])
+    return next(iter(one.links), "") or one.permalink, "", "no_link"
+
+
 # --- RSS, RDF, Atom -------------------------------------------------------------------------
 
 
-def _from_xml(text: str, base_url: str) -> _Raw:
+def _from_xml(text: str, base_url: str, languages: Sequence[str]) -> _Raw:
     reading = read_xml(text, base_url)
     rss = not reading.format.startswith("atom")
     return _Raw(
         title=_text(reading.feed, "title"),
         format=reading.format or "unknown",
-        announced=[_announced_in_xml(entry, rss) for entry in reading.entries],
+        announced=[_announced_in_xml(entry, rss, languages) for entry in reading.entries],
         timing=_timing(reading.feed),
         note=reading.note,
         links=_links(reading.feed),
+        channel=channel_link(_every_link(reading.feed), base_url),
+        locale=_text(reading.feed, "language"),
     )
 
 
-def _announced_in_xml(entry: dict[str, Any], rss: bool) -> _Announced:
-    link, guid = _text(entry, "link"), _text(entry, "id")
+def _announced_in_xml(entry: dict[str, Any], rss: bool, languages: Sequence[str]) -> _Announced:
+    links, guid = _every_link(entry), _text(entry, "id")
     published = _text(entry, "published") or _text(entry, "created")
     contents = dict.get(entry, "content", ())  # content:encoded, Atom's, or a second description
     updated = _text(entry, "updated")  # in RSS mostly dc:date, of publication
+    sources = [Link(_text(one, "src"), type=_text(one, "type")) for one in contents]
+    originals = (_text(entry, key) for key in dict.keys(entry) if key.endswith("_origlink"))
     return _Announced(
         title=_text(entry, "title"),
-        link=link.replace("&amp;", "&"),
-        link_is_guid=link == guid and bool(dict.get(entry, "guidislink")),
+        links=tuple(story_links(links, [link for link in sources if link.href], languages)),
+        original=next(originals, ""),
+        permalink=guid if dict.get(entry, "permalink") else "",
+        permalink_outranks=rss,
+        last_resorts=tuple(last_resorts(links)),
+        enclosures=enclosures(links),
         guid=plain(guid, MAX_LENGTH),
         published=published or (updated if rss else ""),
         updated=updated,
@@ -180,6 +269,19 @@ def _announced_in_xml(entry: dict[str, Any], rss: bool) -> _Announced:
         content=max((_text(entry, "summary"), *map(_markup, contents)), key=len),
         cut_off="cut_off" in dict.keys(entry),
     )
+
+
+def _every_link(fields: dict[str, Any]) -> list[Link]:
+    """Return the links of an entry or a feed; markup in one's text counts as its URL."""
+    marked = dict.get(fields, "a")
+    inner = _text(marked, "href") if isinstance(marked, dict) else ""
+    found = []
+    for one in dict.get(fields, "links", ()):
+        href, is_text = _text(one, "href"), "is_text" in dict.keys(one)
+        href = inner if inner and is_text and not absolute(href) else href
+        rel, kind, language = (_text(one, key) for key in ("rel", "type", "hreflang"))
+        found.append(Link(href, rel, kind, language, is_text))
+    return found
 
 
 def _links(feed: dict[str, Any]) -> dict[str, str]:
@@ -253,10 +355,12 @@ class _JsonFeed(BaseModel):
     version: Text = ""
     title: Text = ""
     next_url: Text = ""
-    items: list[object] = []
+    home_page_url: Text = ""
+    language: Text = ""
+    items: list[object] | None = None  # a program in Go writes an empty list as null
 
 
-def _from_json(text: str) -> _Raw:
+def _from_json(text: str, base_url: str) -> _Raw:
     try:
         feed = _JsonFeed.model_validate(json.loads(text))
     except (ValueError, RecursionError) as error:  # pydantic's is a ValueError
@@ -264,15 +368,29 @@ def _from_json(text: str) -> _Raw:
     version = re.fullmatch(r"https?://(?:www\.)?jsonfeed\.org/version/(1(?:\.1)?)/?", feed.version)
     if version is None:
         raise FeedError("not_a_feed", f"JSON without a JSON Feed version: {feed.version[:80]!r}")
-    capped = len(feed.items) > MAX_ENTRIES
+    items, note = feed.items or [], ""
+    if len(items) > MAX_ENTRIES:
+        moments = [parse_date(_date_in_json(one)) for one in items]
+        last = is_newest_first(moments[:MAX_ENTRIES])
+        note = f"only the {'first' if last else 'newest'} {MAX_ENTRIES} entries were read"
+        places = range(MAX_ENTRIES) if last else newest(moments, MAX_ENTRIES)
+        items = [items[place] for place in places]
     return _Raw(
         title=feed.title,
         format="json" + version[1].replace(".", ""),
-        announced=[_announced_in_json(one) for one in feed.items[:MAX_ENTRIES]],
+        announced=[_announced_in_json(one) for one in items],
         timing=Timing(),
-        note=f"only the first {MAX_ENTRIES} entries were read" if capped else "",
+        note=note,
         links={"next": feed.next_url},
+        channel=channel_link([Link(feed.home_page_url)], base_url),
+        locale=feed.language,
     )
+
+
+def _date_in_json(fields: object) -> str:
+    if not isinstance(fields, dict):
+        return ""
+    return _as_text(fields.get("date_published") or fields.get("date_modified"))
 
 
 def _announced_in_json(fields: object) -> _Announced:
@@ -280,11 +398,10 @@ def _announced_in_json(fields: object) -> _Announced:
         entry = _JsonEntry.model_validate(fields)
     except ValidationError:
         entry = _JsonEntry()
-    link = entry.url or entry.external_url
     return _Announced(
         title=entry.title,
-        link=link or entry.id,
-        link_is_guid=not link,
+        links=tuple(filter(None, (entry.url, entry.external_url))),
+        permalink=entry.id,
         guid=plain(entry.id, MAX_LENGTH),
         published=entry.date_published,
         updated=entry.date_modified,

@@ -21,7 +21,10 @@ class FeedSource(Source):
         if not listing.read:
             return listing
         content_type = page.header("content-type") or ""
-        feed = parse_feed(page.content, content_type, page.final_url, self.feed.url, self.tracking)
+        feed = parse_feed(
+            page.content, content_type, page.final_url, self.feed.url, self.tracking,
+            languages=self.languages, now=page.fetched,
+        )  # fmt: skip
         refused = tuple(
             _refused(one, self.feed.url) for one in feed.refused if one.reason != "cut_off"
         )

@@ -69,6 +69,7 @@ class Way(ABC):
     tracking: frozenset[str]  # the topic's own parameters, for canonical
     address: str = ""  # what `offered` returned
     key: str = ""  # for an API; a mark, see ingest.secrets
+    languages: tuple[str, ...] = ()  # of the topic, for a choice among an entry's pages
 
     longest: ClassVar[timedelta | None] = timedelta(days=31)  # a window; None: any, in one walk
     per_step: ClassVar[int] = 100  # entries a step gives, for estimates
@@ -99,7 +100,11 @@ class Way(ABC):
         """
         page = self.web.get(url, accept=ACCEPT, may_ask=self.may_ask)
         content_type, at = page.header("content-type") or "", page.final_url
-        return parse_feed(page.content, content_type, at, self.feed.url, self.tracking), at
+        parsed = parse_feed(
+            page.content, content_type, at, self.feed.url, self.tracking,
+            languages=self.languages, now=page.fetched,
+        )  # fmt: skip
+        return parsed, at
 
 
 def digest(text: str) -> str:

@@ -48,6 +48,7 @@ class Source(ABC):
     web: Web
     may_ask: MayAsk
     tracking: frozenset[str]  # the topic's own parameters, for canonical
+    languages: tuple[str, ...] = ()  # of the topic, for a choice among an entry's pages
 
     @abstractmethod
     def entries(self, state: FeedState) -> Listing:

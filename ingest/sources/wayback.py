@@ -95,7 +95,10 @@ class Wayback(Way):
         try:
             page = self.web.get(self._at(moment, url), accept=ACCEPT, may_ask=self.may_ask)
             content_type = page.header("content-type") or ""
-            parsed = parse_feed(page.content, content_type, url, self.feed.url, self.tracking)
+            parsed = parse_feed(
+                page.content, content_type, url, self.feed.url, self.tracking,
+                languages=self.languages,
+            )  # fmt: skip
         except FeedError as error:
             return [], f"{moment}: {error}"
         except FetchError as error:
@@ -105,7 +108,7 @@ class Wayback(Way):
         return [
             replace(one, url=own, link=self._at(moment, one.link), date_source="wayback")
             for one in parsed.entries
-            if window.near(one.published) and (own := self._own(one.link))
+            if window.near(one.published) and (own := self._own(one.url))
         ], ""
 
     def _page(self, window: Window, moment: str, url: str) -> Entry | None:

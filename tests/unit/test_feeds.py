@@ -315,6 +315,10 @@ def test_a_topics_tracking_parameters_and_the_feeds_own_ref_are_removed() -> Non
         ("Red &#27;[31malert&#27;[0m &#155;0m&#7;", "Red alert ›0m"),
         ("Smile &#55357;&#56832; &#x1F600;", "Smile 😀 😀"),
         ("&lt;script&gt;steal()&lt;/script&gt;Ward", "Ward"),
+        ("Waits in A&E & R&D; M&S, Q&A", "Waits in A&E & R&D; M&S, Q&A"),
+        ("Law&amp;copyright, care&amp;notice &amp;copy; 1", "Law&copyright, care&notice © 1"),
+        ("It\x92s a \x93first\x94\x85 &#x85;&#146;", "It’s a “first”… …’"),
+        ("&pound;2m for caf&eacute;s & wards", "£2m for cafés & wards"),
         ("", ""),
     ],
 )
@@ -451,6 +455,63 @@ def test_an_ill_formed_feed_still_gives_its_entry(broken: str) -> None:
 
     assert [entry.url for entry in feed.entries] == ["https://board.example.org/ward"]
     assert feed.entries[0].published == TEN
+    assert feed.note or broken[0] == "\n"
+
+
+@pytest.mark.parametrize("title", ["A&E; R&D", "AT&T &lang= &copy2", "Beds < 40 & rising"])
+@pytest.mark.parametrize(
+    "broken", ["", "<br>", "<enclosure url=x>", "<item>"], ids=["&", "tag", "attribute", "nested"]
+)
+def test_a_title_stays_as_written_however_ill_formed_its_feed_is(title: str, broken: str) -> None:
+    feed = read(RSS.format(ITEM.replace("Ward reopens", title).replace("<guid", f"{broken}<guid")))
+
+    assert feed.entries[0].title == title
+
+
+def test_a_lone_entry_is_a_feed_of_one() -> None:
+    entry = """<?xml version="1.0"?><entry xmlns="http://www.w3.org/2005/Atom"><id>tag:x</id>
+    <title>A&amp;E</title><link href="https://council.example/1"/></entry>"""
+
+    feed = read(entry)
+
+    assert [(one.url, one.title) for one in feed.entries] == [("https://council.example/1", "A&E")]
+    assert feed.format == "atom10"
+
+
+AMERICAN = ["8/25/2026 9:00:00 AM", "8/7/2026 12:00:00 PM", "7/9/2026 10:15:00 AM"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "head", "days"),
+    [
+        (AMERICAN, "", ["2026-08-25", "2026-08-07", "2026-07-09"]),
+        (["25/8/2026", "8/7/2026"], "", ["2026-08-25", "2026-07-08"]),
+        (["08/07/2026", "09/07/2026"], "", ["2026-07-08", "2026-07-09"]),
+        (["08/09/2026"], "", ["2026-08-09"]),  # else it had been announced before its day
+        (["08/07/2026"], "<language>en-us</language>", ["2026-08-07"]),
+        (["08/07/2026"], "<language>en-gb</language>", ["2026-07-08"]),
+        (["Fri, 08/07/2026 - 14:30", "Fri, 07/08/2026"], "", ["2026-08-07", "2026-08-07"]),
+    ],
+)
+def test_a_feeds_days_are_read_in_its_own_order(
+    texts: list[str], head: str, days: list[str]
+) -> None:
+    items = "".join(
+        f"<item><link>/{n}</link><pubDate>{text}</pubDate></item>" for n, text in enumerate(texts)
+    )
+    now = datetime(2026, 9, 1, tzinfo=UTC)
+    body = RSS.format(head + items).encode()
+
+    american = parse_feed(body, "", HOME, HOME, now=now)
+    british = parse_feed(body, "", HOME, "https://board.org.uk/feed", now=now)
+
+    assert [f"{entry.published:%Y-%m-%d}" for entry in american.entries] == days
+    if "en-us" not in head:
+        assert [entry.published for entry in british.entries] == [
+            entry.published for entry in american.entries
+        ]
+    else:  # the language of the template that it came with
+        assert [f"{entry.published:%Y-%m-%d}" for entry in british.entries] == ["2026-07-08"]
 
 
 def test_a_feed_with_nothing_usable_is_unparseable() -> None:
@@ -460,20 +521,23 @@ def test_a_feed_with_nothing_usable_is_unparseable() -> None:
 # --- hostile bodies ---------------------------------------------------------------------------
 
 
-def test_a_dtd_with_entities_is_refused_before_anything_is_parsed() -> None:
-    laughs = '<!DOCTYPE rss [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>' + RSS[39:].format(
+def test_entities_of_a_dtd_are_resolved_within_bounds_and_nothing_is_fetched() -> None:
+    few = '<!DOCTYPE rss [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>' + RSS[39:].format(
         item("/a", "&b;")
     )
-    stolen = '<!DOCTYPE rss [<!ENTITY a SYSTEM "file:///etc/hosts">]><rss>&a;</rss>'
-    hidden = '<!-- <rss> --><!DOCTYPE rss [<!ENTITY a "ha">]><rss><channel/></rss>'
-    deeper = '<!DOCTYPE rss [<!-- <rss> --><!ENTITY a "ha">]>' + RSS[39:].format(
-        "<title>&a;</title>"
+    laughs = "".join(f"<!ENTITY l{n} '{f'&l{n - 1};' * 10}'>" for n in range(1, 10))
+    many = f"<!DOCTYPE rss [<!ENTITY l0 'ha'>{laughs}]>" + RSS[39:].format(item("/a", "&l9;"))
+    stolen = (
+        '<!DOCTYPE rss [<!ENTITY a SYSTEM "file:///etc/hosts">]><rss><channel>'
+        "<item><link>http://a.example/1</link><title>[&a;]</title></item></channel></rss>"
     )
+    hidden = '<!-- <rss> --><!DOCTYPE rss [<!ENTITY a "ha">]><rss><channel/></rss>'
+    deeper = '<!DOCTYPE rss [<!-- <rss> --><!ENTITY a "ha">]>' + RSS[39:].format("&a;")
 
-    assert outcome_of(laughs).outcome == "unparseable"
-    assert outcome_of(stolen.encode("utf-16")).outcome == "unparseable"
-    assert outcome_of(hidden).outcome == "unparseable"
-    assert "ha" not in read(deeper).title
+    assert [entry.title for entry in read(few).entries] == ["hahaha"]
+    assert outcome_of(many).outcome == "unparseable"
+    assert [entry.title for entry in read(stolen.encode("utf-16")).entries] == ["[]"]
+    assert read(hidden).entries == read(deeper).entries == ()
 
 
 def test_a_plain_doctype_is_no_offence() -> None:
@@ -494,6 +558,58 @@ def test_a_body_over_the_limit_is_too_large() -> None:
 
 def test_a_body_of_nothing_but_tags_is_too_large() -> None:
     assert outcome_of("<rss>" + "<a/>" * 400_000).outcome == "too_large"
+
+
+def dated(places: range, form: str = "%a, %d %b %Y %H:%M:%S GMT") -> str:
+    days = (TEN - timedelta(days=3_000 - place) for place in places)
+    return "".join(
+        f"<item><link>/{place}</link><pubDate>{day.strftime(form)}</pubDate></item>"
+        for place, day in zip(places, days, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("items", "first", "last"),
+    [
+        (dated(range(2_300)), "/300", "/2299"),
+        (dated(range(2_300), "%m/%d/%Y %I:%M:%S %p"), "/300", "/2299"),
+        (dated(range(2_299, -1, -1)), "/2299", "/300"),
+        (dated(range(2_299, 2_290, -1)) + dated(range(2_291)), "/2299", "/2290"),
+        (dated(range(1_500)) + "<item><link>/x</link></item>" * 1_500, "/1000", "/x"),
+        ("<item><link>/x</link></item>" + dated(range(2_300)), "/300", "/2299"),
+        (dated(range(9_000)), "/7000", "/8999"),
+        ("& " + dated(range(2_300)), "/300", "/2299"),
+    ],
+    ids=["up", "American", "down", "pinned", "some", "one", "long", "ill-formed"],
+)
+def test_of_too_many_entries_the_newest_are_kept(items: str, first: str, last: str) -> None:
+    feed = read(RSS.format(items))
+    kept = [entry.url.removeprefix("https://board.example.org") for entry in feed.entries]
+
+    assert (len(kept), kept[0], kept[-1]) == (2_000, first, last)
+    assert "2000 entries were read" in feed.note
+
+
+def test_of_a_json_feeds_too_many_items_the_newest_are_kept() -> None:
+    items = [
+        {"url": f"/{n}", "date_published": (TEN + timedelta(days=n)).isoformat()}
+        for n in range(2_100)
+    ]
+    version = "https://jsonfeed.org/version/1"
+
+    up = read(json.dumps({"version": version, "items": items}))
+    down = read(json.dumps({"version": version, "items": [7, *items[::-1]]}))
+
+    assert up.entries[-1].url.endswith("/2099")
+    assert (len(up.entries), len(down.entries)) == (2_000, 1_999)
+    assert down.entries[0].url.endswith("/2099")
+
+
+@pytest.mark.parametrize("items", ["null", "[]"])
+def test_a_json_feed_without_items_is_no_error(items: str) -> None:
+    feed = read(f'{{"version": "https://jsonfeed.org/version/1.1", "items": {items}}}')
+
+    assert (feed.entries, feed.refused, feed.format) == ((), (), "json11")
 
 
 def test_only_so_many_entries_are_read_and_the_note_says_so() -> None:
@@ -567,7 +683,8 @@ FRAGMENTS = st.sampled_from(
      "<media:player>x</media:player>", "<dc:subject/>", "<hour>", "<ttl>", "&", "&#xD800;",
      "&#99999999999;", "&nbsp;", "<![CDATA[", "]]>", "<!--", "-->", "<!DOCTYPE x>", "<?x?>",
      "xml:base='http://['", "\x00", "\x1b[0m", "é", "😀",
-     "</channel>", "</rss>", "'", '"', "<", ">"]
+     "</channel>", "</rss>", "'", '"', "<", ">", "<!DOCTYPE rss [<!ENTITY a 'b'>]>", "&a;",
+     "<link rel='enclosure'>", "<x:y>", "<feedburner:origLink>", "8/7/2026 9:00 AM", "&#038;"]
 )  # fmt: skip
 
 
