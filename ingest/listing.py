@@ -7,17 +7,18 @@ for 200,000 links, this 0.04 s (measured). Both take time squared in the attribu
 
 from collections.abc import Set
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
 
 from resiliparse.parse.html import CSSParserException, HTMLTree
 
-from ingest.dates import parse_date
+from ingest.dates import infer_order, likely_locale, parse_date
 from ingest.errors import FeedError
 from ingest.extract import decode
 from ingest.feeds import MAX_TITLE
 from ingest.plain import plain
-from ingest.urls import canonical, lies_within
+from ingest.urls import canonical, host_of, lies_within, unescaped, unwrapped
 from storage.model import Entry
 
 MAX_BYTES = 5_000_000
@@ -42,13 +43,15 @@ def parse_listing(
     date: str = "",
     within: str = "",
     tracking: Set[str] = frozenset(),
+    now: datetime | None = None,
 ) -> Listed:
     """Read a listing page's decoded body.
 
     `item` selects each story's box, or its link; `date`, inside a box, what has a datetime or
     content attribute or the date's text ("": a time element). A box leads where its heading's
     link leads, or else its first link with words; that heading, or else the link, is the title.
-    Without dates the page of each story is asked for its own. `within` as in storage.model.Feed.
+    Without dates the page of each story is asked for its own; in which order day and month stand is
+    inferred from all of the page's, for which `now` helps. `within` as in storage.model.Feed.
 
     Raises FeedError and nothing else: nothing_selected, naming the selector that is wrong, that
     matches nothing, or leaves nothing; too_large.
@@ -60,13 +63,14 @@ def parse_listing(
     if not boxes:
         raise FeedError("nothing_selected", f"item = {item!r} matches nothing on {_named(tree)}")
     base, entries, dated = base_of(tree, base_url), dict[str, Entry](), 0
-    for box in boxes[:MAX_ENTRIES]:
+    texts = [_dates(selected(box, date or "time", "date")) for box in boxes[:MAX_ENTRIES]]
+    order = infer_order((text for some in texts for text in some[:1]), now, _locale(tree, base_url))
+    for box, some in zip(boxes, texts, strict=False):
         link, title = _link(box)
-        times = selected(box, date or "time", "date")
-        published = next(filter(None, map(_date, times)), None)
+        published = next(filter(None, (parse_date(text, order=order) for text in some)), None)
         dated += published is not None
         with suppress(ValueError):  # no link, or one that leads nowhere on the web
-            url = canonical(joined(base, link), tracking)
+            url = canonical(unwrapped(unescaped(joined(base, link))), tracking)
             if not lies_within(url, within) or url == canonical(base_url, tracking):
                 continue
             found = Entry(url=url, link=url, title=title, source=source, published=published)
@@ -120,9 +124,17 @@ def _link(box: Any) -> tuple[str, str]:
     return href or "", plain(titles[0].text if titles else "", MAX_TITLE)
 
 
-def _date(element: Any) -> Any:
-    said = (element.getattr("datetime"), element.getattr("content"), element.text)
-    return next(filter(None, (parse_date(text or "") for text in said)), None)
+def _dates(elements: list[Any]) -> list[str]:
+    """Return what elements say of time, the most exact of each first."""
+    said = ((one.getattr("datetime"), one.getattr("content"), one.text) for one in elements)
+    return [text for texts in said for text in texts if text]
+
+
+def _locale(tree: HTMLTree, url: str) -> str:
+    pages = selected(tree.document, "html[lang]")
+    with suppress(ValueError):
+        return likely_locale(pages[0].getattr("lang") if pages else "", host_of(url))
+    return ""
 
 
 def _named(tree: HTMLTree) -> str:

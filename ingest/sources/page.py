@@ -30,7 +30,7 @@ def read_listing(page: Page, feed: Feed, tracking: Set[str]) -> Listed:
     """Return what a feed's selectors find on a page; raises FeedError as parse_listing does."""
     listed = in_child(
         parse_listing, page.content, page.header("content-type") or "", page.final_url, feed.url,
-        feed.item, feed.date, feed.within, tracking,
+        feed.item, feed.date, feed.within, tracking, page.fetched,
     )  # fmt: skip
     assert isinstance(listed, Listed)
     return listed
