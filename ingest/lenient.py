@@ -69,7 +69,7 @@ def read_xml(text: str, base_url: str) -> Reading:
     if (tags := found.text.count("<")) > MAX_TAGS:
         raise FeedError("too_large", f"tags={tags} wanted={MAX_TAGS} or fewer")
     base = f"{base_url}{_NO_BASE}" if "base=" in found.text else ""  # joining all costs 40 %
-    reading = _read(found.text, base)
+    reading = _read(found.text, base, found.wrong)
     if reading.note and not reading.entries and not found.whole:
         raise FeedError("unparseable", f"it ends before its first entry; {reading.note}")
     if not found.whole and reading.entries and not dict.get(reading.entries[-1], "link"):
@@ -77,26 +77,30 @@ def read_xml(text: str, base_url: str) -> Reading:
     return reading._replace(note="; ".join(filter(None, (reading.note, found.note))))
 
 
-def _read(text: str, base: str) -> Reading:
-    note, parser = "", _Strict(base, None, "utf-8")
+def _read(text: str, base: str, wrong: str) -> Reading:
+    """Read with the parser of XML, or the other where something is `wrong` or it slips."""
+    note, parser = wrong, _Strict(base, None, "utf-8")
     reader = _Reader(namespaceHandling=1)
     reader.setContentHandler(parser)
     try:
         try:
-            reader.parse(io.BytesIO(text.encode()))
+            if not wrong:
+                reader.parse(io.BytesIO(text.encode()))
         except (SAXException, *_SLIPS) as error:
-            note, parser = f"{_named(error)}; ", _Loose(base, None, "utf-8", {})
+            note = _named(error)
+        if note:
+            parser = _Loose(base, None, "utf-8", {})
             if len(text) > MAX_MENDED:
-                note += f"only its first {MAX_MENDED} characters were read; "
+                note += f"; only its first {MAX_MENDED} characters were read"
             parser.feed(text[:MAX_MENDED])
     except _EnoughError as enough:
-        note += str(enough)
+        note += f"; {enough}"
     except _SLIPS as error:
-        note += f"read until {_named(error)}"
+        note += f"; read until {_named(error)}"
     if len(parser.entries) > MAX_ENTRIES:
         parser.drop_older()
     if parser.dropped:
-        note = f"{note.removesuffix('; ')}; only the newest {MAX_ENTRIES} entries were read"
+        note += f"; only the newest {MAX_ENTRIES} entries were read"
     return Reading(parser.version, parser.feeddata, parser.entries, note.strip("; "))
 
 

@@ -43,7 +43,8 @@ _TOKEN = re.compile(
     r"|(?P<doctype><!DOCTYPE\b[^<>]*+>?)"
     r"|&\#(?P<number>[xX][0-9a-fA-F]+|[0-9]+);?"
     r"|&(?!(?:amp|lt|gt|quot|apos);)(?P<name>[A-Za-z_][\w.-]{0,60});"
-    r"|(?P<bare>&(?!(?:amp|lt|gt|quot|apos);)|<(?!/?[A-Za-z_:\x80-\U0010ffff]|!--|!\[CDATA\[|\?)|\]\]>)",
+    r"|(?P<bare>&(?!(?:amp|lt|gt|quot|apos);)|\]\]>"
+    r"|<(?!/?[A-Za-z_:\x80-\U0010ffff]|/?\Z|!--|!\[CDATA\[|\?))",
     re.DOTALL,
 )
 _BARE = {"&": "&amp;", "<": "&lt;", "]]>": "]]&gt;"}
@@ -91,6 +92,7 @@ class Document:
     text: str  # from its "<" on, without the prologue and any DTD
     whole: bool  # its end tag is there
     note: str  # what was wrong; "" for a text that was well formed
+    wrong: str = ""  # what is so still
 
 
 def document(text: str, roots: re.Pattern[str]) -> Document | None:
@@ -134,8 +136,8 @@ def document(text: str, roots: re.Pattern[str]) -> Document | None:
     if entities.declared or wrong:
         repaired = _repaired(body, entities)
         notes += [f"repaired: {wrong}"] if repaired != body and wrong else []
-        body = repaired
-    return Document(name, body, bool(end), "; ".join(notes))
+        body, wrong = repaired, _complaint(repaired)
+    return Document(name, body, bool(end), "; ".join(notes), wrong)
 
 
 def named(*names: str) -> re.Pattern[str]:

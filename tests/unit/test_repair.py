@@ -164,6 +164,13 @@ def test_what_stands_behind_it_goes_and_is_told(behind: str) -> None:
     )
 
 
+def test_what_cannot_be_repaired_is_told_and_all_else_is_repaired() -> None:
+    found = read("<rss>\n<title>A & E</titel></rss>")
+
+    assert found.text == "<rss>\n<title>A &amp; E</titel></rss>"
+    assert found.wrong == "mismatched tag, line 2"
+
+
 def test_a_note_tells_what_was_wrong() -> None:
     assert read("<rss>\n<title>A & E</title></rss>").note == (
         "repaired: not well-formed (invalid token), line 2"
