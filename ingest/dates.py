@@ -161,7 +161,8 @@ def parse_date(text: str, zone: tzinfo = LONDON, order: Order = Order.DAY_FIRST)
     outside YEARS gives None.
     """
     text = _folded(text)
-    moment = (_iso(text) or _spelt(text, order)) if text else None
+    moment = _iso(text) if text[:1].isdigit() else None
+    moment = moment or _spelt(text, order)
     if moment is None or moment.year not in YEARS:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)

@@ -279,7 +279,7 @@ def _every_link(fields: dict[str, Any]) -> list[Link]:
     for one in dict.get(fields, "links", ()):
         href, is_text = _text(one, "href"), "is_text" in dict.keys(one)
         href = inner if inner and is_text and not absolute(href) else href
-        rel, kind, language = (_text(one, key) for key in ("rel", "type", "hreflang"))
+        rel, kind, language = (dict.get(one, key, "") for key in ("rel", "type", "hreflang"))
         found.append(Link(href, rel, kind, language, is_text))
     return found
 
