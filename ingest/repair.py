@@ -107,12 +107,12 @@ def document(text: str, roots: re.Pattern[str]) -> Document | None:
 
     Raises FeedError("unparseable") where entities expand beyond MAX_EXPANDED or MAX_VALUE.
     """
-    misc = _MISC.match(text)  # comments may hold anything
+    misc = _MISC.match(text)
     start = misc.end() if misc else 0
-    root, subset = roots.search(text, start), ""
+    root, subset = _outermost(text, start, roots), ""
     begins = _DTD.search(text, start, root.start()) if root else None
     if begins and (dtd := _DOCTYPE.match(text, begins.start(), begins.start() + MAX_DTD)):
-        root, subset = roots.search(text, dtd.end()), dtd["subset"] or ""
+        root, subset = _outermost(text, dtd.end(), roots), dtd["subset"] or ""
         text = f"{text[: dtd.start()]}{' ' * len(dtd[0])}{text[dtd.end() :]}"
     if root is None or _HTML.search(text, 0, root.start()):
         return None
@@ -126,6 +126,7 @@ def document(text: str, roots: re.Pattern[str]) -> Document | None:
             return None
         before, after = _WRAPS[name]
         body, name = f"{before}{body[: end or None]}{after}", before[1:].split()[0]
+        notes.append("its entries have no feed around them")
     entities = _Entities.of(subset)
     wrong = _complaint(body)
     if wrong and end and body[end:].strip() and name == root["name"].lower():
@@ -141,10 +142,18 @@ def document(text: str, roots: re.Pattern[str]) -> Document | None:
 
 
 def named(*names: str) -> re.Pattern[str]:
-    """Return what finds the start of an element of one of these names, in any case or prefix."""
+    """Return what finds the start of an element of one of these names, in any case or prefix, and
+    comments, which may hold anything.
+    """
     return re.compile(
-        rf"<(?P<tag>(?:[\w.-]+:)?(?P<name>{'|'.join(names)}))(?=[\s>/])", re.IGNORECASE
+        r"<(?:!--.*?(?:-->|\Z)|"
+        rf"(?P<tag>(?:[\w.-]+:)?(?P<name>{'|'.join(names)}))(?=[\s>/]))",
+        re.IGNORECASE | re.DOTALL,
     )
+
+
+def _outermost(text: str, start: int, roots: re.Pattern[str]) -> re.Match[str] | None:
+    return next((found for found in roots.finditer(text, start) if found["tag"]), None)
 
 
 def _stands_alone(name: str, before: str, body: str) -> bool:

@@ -52,9 +52,9 @@ def reason(home: Home, url: str) -> tuple[str, str]:
 
 GOOD = rss([("http://127.0.0.1:9/a", "A")])
 BOMB = (
-    '<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
-    '<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY d "&c;&c;&c;&c;&c;&c;&c;&c;">]>'
-    '<rss version="2.0"><channel><item><title>&d;</title></item></channel></rss>'
+    '<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY l0 "ha">'
+    + "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 9))
+    + ']><rss version="2.0"><channel><item><title>&l8;</title></item></channel></rss>'
 )
 
 

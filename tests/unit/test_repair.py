@@ -142,6 +142,7 @@ def test_an_attribute_is_repaired_as_text_is() -> None:
     [
         "<br />\n<b>Warning</b>:  x in <b>/a.php</b> on line <b>3</b><br />\n",
         "Notice: Undefined index <?xml version='1.0'?>\n<?xml version='1.0'?>",
+        "Warning <!-- <rss> --> <p>",
         "\ufeff\ufeff<?xml version='1.0' encoding='iso-8859-1'?>\ufeff\n",
         "<font size='1'><table class='xdebug-error'><tr><td>a & b</td></tr></table></font>",
     ],
