@@ -5,6 +5,9 @@ import re
 _TOKEN = re.compile(r"[0-9A-Za-z]{16,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f-]+")
 _SHORT = re.compile(r"[0-9A-Za-z]{8,}(?:[._-][0-9A-Za-z]+)*")
+_AGAINST_CACHES = {  # hold any number, so that no answer is an old one
+    "_", "rnd", "rand", "random", "nocache", "no_cache", "cb", "cachebuster", "ts", "timestamp",
+}  # fmt: skip
 _CHANGE = re.compile(r"(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9])")
 _PATH_PARAMETER = re.compile(r";[^/;?]*")
 
@@ -31,13 +34,15 @@ def without_tokens(url: str) -> str:
     where more than the URL agrees.
     """
     address, _, query = url.partition("?")
-    kept = [piece for piece in query.split("&") if not _may_be_token(piece.partition("=")[2])]
+    kept = [piece for piece in query.split("&") if not _may_be_token(*piece.split("=", 1))]
     segments = _PATH_PARAMETER.sub("", address).split("/")
     path = "/".join("*" if is_token(segment) else segment for segment in segments)
     return f"{path}?{'&'.join(kept)}"
 
 
-def _may_be_token(value: str) -> bool:
+def _may_be_token(name: str, value: str = "") -> bool:
+    if name.lower() in _AGAINST_CACHES:
+        return True
     return _SHORT.fullmatch(value) is not None and _changes(value) >= 2
 
 

@@ -204,6 +204,7 @@ SITE = "http://news.example"
         ("/board?visit=9f86d081", "/board?visit=3c0a77e2"),
         ("/board?id=7&tok=a1b2c3d4e5", "/board?id=7&tok=f6a7b8c9d0"),
         ("/board;ticket=77", "/board;ticket=78"),
+        ("/board?id=7&rnd=0.7312", "/board?id=7&rnd=0.1194"),
         ("/board;jsessionid=8F3A", "/board"),  # as it was kept before sessions were cut off
         ("/9f86d081884c7d659a2f/board", "/2c624232cdd221771294/board"),
     ],
