@@ -202,7 +202,13 @@ def _url(outline: etree._Element) -> str:
     """
     kind = _attribute(outline, "type").lower()
     url = "" if kind in ("link", "include") else _attribute(outline, "url")
-    return unescaped(_attribute(outline, "xmlurl") or _attribute(outline, "feedurl") or url)
+    url = unescaped(_attribute(outline, "xmlurl") or _attribute(outline, "feedurl") or url)
+    return re.sub(r"(?i)^feed:(?://(?!/)|(?=https?://))", _scheme, url)
+
+
+def _scheme(feed: re.Match[str]) -> str:
+    """Return what "feed://host/" and "feed:https://host/" mean: both are Safari's."""
+    return "http://" if feed[0].endswith("//") else ""
 
 
 def to_opml(feeds: Iterable[Feed]) -> bytes:

@@ -261,6 +261,8 @@ def test_what_is_no_plain_opml_is_refused(content: bytes, evidence: str) -> None
         "<outline text='Trust & council' feedUrl='http://a.example/feed?kind=news&amp;amp;lang=en'/>",
         "<outline text='Trust & council' type='rss' url='http://a.example/feed?kind=news&lang=en'/>",
         "<outline text='Trust & council' url='http://a.example/feed?kind=news&lang=en'/>",
+        "<outline text='Trust & council' xmlUrl='feed://a.example/feed?kind=news&lang=en'/>",
+        "<outline text='Trust & council' xmlUrl='feed:http://a.example/feed?kind=news&lang=en'/>",
         "<outline text='Trust & council' o:xmlUrl='http://a.example/feed?kind=news&lang=en'/>",
         "<outline text='Trust & council'  xmlUrl='http://a.example/feed?kind=news&lang=en'>x</outline>",
     ],
