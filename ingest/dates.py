@@ -22,7 +22,7 @@ YEARS = range(1990, 2101)  # outside lie placeholders: 0001 (.NET), 1970 (Unix),
 SMALL_STEP = timedelta(hours=24)  # a feed that says GMT all summer is at most 1 h ahead
 MAX_TEXT = 100  # characters looked at of a date
 MAX_TEXTS = 4_000  # dates looked at for the order of day and month: as many as two feeds have
-FEW = 4  # dates: fewer are sorted by chance in either reading too often (three: 1 in 3)
+FEW = 3  # dates: two are always sorted, and three by chance in one case of three
 
 _SHORT = {  # English, then Welsh: what a path may name
     "jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6,
