@@ -92,7 +92,7 @@ class _Raw(NamedTuple):
     locale: str = ""
 
 
-class _Place(NamedTuple):
+class _Context(NamedTuple):
     """What a feed's links and dates are read by."""
 
     source: str
@@ -153,7 +153,7 @@ def parse_feed(
     from_host = ""
     with suppress(ValueError):
         from_host = host_of(source)
-    place = _Place(
+    context = _Context(
         source,
         Bases(document=base_url, channel=raw.channel, is_atom=raw.format.startswith("atom")),
         from_host,
@@ -164,13 +164,13 @@ def parse_feed(
             likely_locale(raw.locale, from_host),
         ),
     )
-    own = place.pages((base_url, raw.channel))
-    place = place._replace(own={url for _, url in own})
+    own = context.pages((base_url, raw.channel))
+    context = context._replace(own={url for _, url in own})
     entries: list[Entry] = []
     refused: list[Refused] = []
     taken: set[str] = set()
     for number, one in enumerate(raw.announced):
-        judged = _judged(one, number, place, taken)
+        judged = _judged(one, number, context, taken)
         if isinstance(judged, Entry):
             entries.append(judged)
             taken.add(judged.url)
@@ -187,10 +187,10 @@ def parse_feed(
     )
 
 
-def _judged(one: _Announced, number: int, place: _Place, taken: Set[str]) -> Entry | Refused:
+def _judged(one: _Announced, number: int, context: _Context, taken: Set[str]) -> Entry | Refused:
     title = plain(one.title, MAX_TITLE)
-    published = parse_date(one.published, order=place.order)
-    link, url, reason = _story(one, place, taken)
+    published = parse_date(one.published, order=context.order)
+    link, url, reason = _story(one, context, taken)
     if reason:
         reason = "cut_off" if one.cut_off else reason
         link = _CREDENTIALS.sub("//", plain(link, MAX_LENGTH))
@@ -199,33 +199,33 @@ def _judged(one: _Announced, number: int, place: _Place, taken: Set[str]) -> Ent
         url=url,
         link=link,
         title=title,
-        source=place.source,
+        source=context.source,
         guid=one.guid or None,
         published=published,
-        updated=parse_date(one.updated, order=place.order),
+        updated=parse_date(one.updated, order=context.order),
         summary=plain(one.summary, MAX_SUMMARY),
         content=worth_keeping(one.content),
         date_text=plain(one.published, MAX_DATE),
     )
 
 
-def _story(one: _Announced, place: _Place, taken: Set[str]) -> tuple[str, str, str]:
+def _story(one: _Announced, context: _Context, taken: Set[str]) -> tuple[str, str, str]:
     """Return link, canonical URL and "" of an entry's story, or a link, "" and why it is none."""
     links = [link for link in one.links if link.lower() not in _NO_LINK]
-    found = next(place.pages(links), None)
+    found = next(context.pages(links), None)
     guid = absolute(one.permalink)
-    permalink = next(place.pages([guid] if guid and is_page(guid, one.enclosures) else []), None)
+    permalink = next(context.pages([guid] if guid and is_page(guid, one.enclosures) else []), None)
     if found and permalink and one.permalink_outranks and permalink[1] not in taken:
-        files = {url for _, url in place.pages(one.enclosures)}
-        if any(found[1] in urls for urls in (taken, place.own, files)):
+        files = {url for _, url in context.pages(one.enclosures)}
+        if any(found[1] in urls for urls in (taken, context.own, files)):
             found = permalink
-    if original := next(place.pages([one.original] if one.original else []), None):
+    if original := next(context.pages([one.original] if one.original else []), None):
         found = (found or original)[0], original[1]
-    found = found or permalink or next(place.pages(one.last_resorts), None)
+    found = found or permalink or next(context.pages(one.last_resorts), None)
     if found:
         return (*found, "")
     if links:
-        return links[-1], "", place.refusal(links[-1])
+        return links[-1], "", context.refusal(links[-1])
     return next(iter(one.links), "") or one.permalink, "", "no_link"
 
 
